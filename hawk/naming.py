@@ -4,6 +4,7 @@ Programs talk by data, so a name here is a contract; change it in one place only
 """
 
 import hashlib
+import re
 from urllib.parse import quote
 
 from hawk.ids import JobId
@@ -15,6 +16,8 @@ MODELS_FILE = ".models.json"
 PROGRESS_FOLDER = ".progress"
 COMMANDS_FOLDER = ".commands"
 BUFFER_FOLDER = ".buffer"
+# Files that people bring and that nobody has judged yet; outside of every set's folder.
+PENDING_ROOT = "pending"
 
 # Postgres schemas.
 RAW_SCHEMA = "raw"
@@ -34,6 +37,7 @@ STOP_JOB = "stop_eval_set"
 DELETE_JOB = "delete_eval_set"
 RETRY_JOB = "retry_eval_set"
 IMPORT_JOB = "import_logs"
+REIMPORT_JOB = "reimport_eval_set"
 EVAL_SET_TAG = "hawk/eval_set_id"
 CREATED_BY_TAG = "hawk/created_by"
 PROMPT_TAG = "hawk/prompt"  # a run that somebody waits for; see orchestration/run_coordinator.py
@@ -49,6 +53,10 @@ REQUEST_ID_HEADER = "x-request-id"
 CLIENT_VERSION_HEADER = "x-hawk-client-version"
 SERVER_VERSION_HEADER = "x-hawk-server-version"
 JOB_ID_HEADER = "x-hawk-job-id"
+CONTENT_HASH_HEADER = "x-content-sha256"
+
+# What Inspect takes for a log in its JSON format; `logs.json` and `eval-set.json` beside it are none.
+_JSON_LOG_NAME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[:-]\d{2}[:-]\d{2}.*\.json")
 
 
 def eval_set_prefix(eval_set_id: str) -> str:
@@ -68,9 +76,21 @@ def eval_set_id_of_key(key: str) -> str | None:
 
 
 def is_eval_log_key(key: str) -> bool:
-    """Say whether a key is a log to import: `evals/{id}/{file}.eval`, directly in the set's folder."""
+    """Say whether a key is a log to import: `evals/{id}/{file}`, directly in the set's folder."""
     parts = key.split("/")
-    return len(parts) == 3 and parts[0] == EVALS_ROOT and parts[2].endswith(".eval") and not parts[2].startswith(".")
+    return len(parts) == 3 and parts[0] == EVALS_ROOT and is_eval_log_name(parts[2])
+
+
+def is_eval_log_name(name: str) -> bool:
+    """Say whether a file's name is that of a log: `*.eval`, or `{time}_{task}_{id}.json` in the older format."""
+    if name.startswith("."):
+        return False
+    return name.endswith(".eval") or _JSON_LOG_NAME.fullmatch(name) is not None
+
+
+def pending_key(upload_id: str) -> str:
+    """Return the S3 key of a file that somebody uploads, until it is judged."""
+    return f"{PENDING_ROOT}/{upload_id}"
 
 
 def viewer_eval_set_url(viewer_url: str, eval_set_id: str) -> str:

@@ -73,3 +73,10 @@ def test_only_logs_directly_in_a_set_are_imported() -> None:
     }
 
     assert {key: is_eval_log_key(key) for key in keys} == keys
+
+
+def test_logs_of_both_formats_are_told_from_what_lies_beside_them() -> None:
+    logs = ("a.eval", "2025-01-02T03-04-05-00-00_task_id.json", "2025-01-02T03:04:05_task_id.eval")
+    others = ("logs.json", "eval-set.json", ".models.json", ".a.eval", "2025.json", "2025-01-02T03-04-05.txt")
+
+    assert [is_eval_log_key(f"evals/set/{name}") for name in (*logs, *others)] == [True] * 3 + [False] * 6
