@@ -1,0 +1,85 @@
+"""The audit: who did what, or was denied it, from where and when; rows of ops.audit, which nobody can change.
+
+Written in the transaction of the act where there is one, so that neither is there without the other.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict, Field
+
+Action = Literal[
+    "eval_set.launch",
+    "eval_set.stop",
+    "eval_set.retry",
+    "eval_set.delete",
+    "log.download",
+    "artifact.download",
+    "credentials.grant",
+    "benchmark.set_group",
+    "benchmark.open",
+    "dagster.launch",
+    "dagster.terminate",
+    "dagster.wipe",
+    "dagster.change",
+    "request",
+]
+MAX_TEXT = 500
+
+
+class Actor(Protocol):
+    """The part of hawk.auth.Principal that is written down."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def email(self) -> str | None: ...
+    @property
+    def kind(self) -> str: ...
+
+
+class AuditEntry(BaseModel):
+    """One act or denial; texts are cut at 500 characters, and hold no secrets and no prompts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    door: Literal["api", "broker", "dagster"]
+    action: Action
+    outcome: Literal["allowed", "denied"] = "allowed"
+    object_kind: str = ""
+    object_id: str = ""
+    client_address: str = ""
+    request_id: str = ""
+    detail: Mapping[str, Any] = Field(default_factory=dict)
+
+
+def record(connection: Connection[DictRow], entry: AuditEntry, actor: Actor | None) -> None:
+    """Write one row."""
+    connection.execute(
+        """
+        insert into ops.audit (door, action, outcome, subject, email, principal_kind, object_kind, object_id,
+                               client_address, request_id, detail)
+        values (%(door)s, %(action)s, %(outcome)s, %(subject)s, %(email)s, %(principal_kind)s, %(object_kind)s,
+                %(object_id)s, %(client_address)s, %(request_id)s, %(detail)s)
+        """,
+        {
+            **{name: _storable(value) for name, value in entry.model_dump(exclude={"detail"}).items()},
+            "detail": Jsonb({name: _storable(value) for name, value in entry.detail.items()}),
+            "subject": _storable(actor.subject) if actor else None,
+            "email": _storable(actor.email) if actor else None,
+            "principal_kind": actor.kind if actor else None,
+        },
+    )
+
+
+def _storable(value: Any) -> Any:
+    """Return the value without what Postgres cannot hold, and short: some of it is what strangers sent."""
+    if isinstance(value, str):
+        text = value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_storable(item) for item in list(value)[:100]]
+    return value

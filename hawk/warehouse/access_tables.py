@@ -1,0 +1,38 @@
+"""Tables of who may do what, and of who did: groups of benchmarks, the audit."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hawk.naming import OPS_SCHEMA
+from hawk.warehouse.tables import metadata
+
+# Which group one must hold to run a benchmark (a task package). One that is not here is open, unlike a model.
+benchmark_group = Table(
+    "benchmark_group",
+    metadata,
+    Column("benchmark", Text, primary_key=True),  # canonical, as distributions are compared: inspect-evals
+    Column("model_group", Text, nullable=False),
+    schema=OPS_SCHEMA,
+)
+
+# One row per act or denial. Append-only: a trigger refuses to change, delete or truncate.
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", BigInteger, Identity(), primary_key=True),
+    Column("occurred_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("door", Text, nullable=False),  # api | broker | dagster
+    Column("action", Text, nullable=False),  # eval_set.launch; see hawk/audit.py
+    Column("outcome", Text, CheckConstraint("outcome in ('allowed', 'denied')"), nullable=False),
+    Column("subject", Text),  # null: not signed in
+    Column("email", Text),
+    Column("principal_kind", Text),  # user | job
+    Column("object_kind", Text, nullable=False, server_default=""),
+    Column("object_id", Text, nullable=False, server_default=""),
+    Column("client_address", Text, nullable=False, server_default=""),
+    Column("request_id", Text, nullable=False, server_default=""),
+    Column("detail", JSONB, nullable=False, server_default="{}"),
+    Index("ix_audit_subject", "subject", "audit_id"),
+    Index("ix_audit_object_id", "object_id", "audit_id"),
+    schema=OPS_SCHEMA,
+)
