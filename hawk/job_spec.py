@@ -1,5 +1,6 @@
 """The file that a launcher hands to a runner: everything it needs but secrets, which travel as environment."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,9 @@ class InfraConfig(BaseModel):
     log_dir_allow_dirty: bool = False
     max_attempts: int = Field(default=4, ge=1, description="1 and the 3 retries of METR's Hawk (backoffLimit 3).")
     metadata: dict[str, Any] = Field(default_factory=dict)
+    kubernetes: dict[str, Any] = Field(
+        default_factory=dict, description="`dagster-k8s/config` of this job; not part of what makes a job another."
+    )
 
 
 class JobSpec(BaseModel):
@@ -48,6 +52,12 @@ class JobSpec(BaseModel):
 
     def to_json(self) -> str:
         return self.model_dump_json(exclude_unset=False, indent=2)
+
+    @property
+    def digest(self) -> str:
+        """Return what tells this job from another under the same id: all but how its pod is shaped."""
+        infra = self.infra.model_copy(update={"kubernetes": {}})
+        return hashlib.sha256(self.model_copy(update={"infra": infra}).to_json().encode()).hexdigest()
 
     @classmethod
     def read(cls, path: Path) -> "JobSpec":

@@ -47,6 +47,22 @@ MAX_NAMESPACE = 63  # RFC 1123 label
 APP_NAME = "hawk"
 LABEL_PREFIX = "hawk.dagster.io"
 SANDBOX_SUFFIX = "-s"
+RUNNER_COMPONENT = "runner"
+SANDBOX_COMPONENT = "sandbox"
+NAME_LABEL = "app.kubernetes.io/name"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+JOB_ID_LABEL = f"{LABEL_PREFIX}/job-id"
+JOB_TYPE_LABEL = f"{LABEL_PREFIX}/job-type"
+CREATED_BY_LABEL = f"{LABEL_PREFIX}/created-by"
+NAMESPACE_PREFIX_LABEL = f"{LABEL_PREFIX}/namespace-prefix"  # which of several deployments on a cluster it is of
+EMAIL_ANNOTATION = f"{LABEL_PREFIX}/email"
+CREATED_BY_ANNOTATION = f"{LABEL_PREFIX}/created-by"
+MODEL_ACCESS_ANNOTATION = f"{LABEL_PREFIX}/model-access"
+SPEC_HASH_ANNOTATION = f"{LABEL_PREFIX}/spec-hash"
+STOP_ANNOTATION = f"{LABEL_PREFIX}/stop"  # on a pod, where its keeper reads it
+STACKTRACE_ANNOTATION = f"{LABEL_PREFIX}/stacktrace"
+SANDBOX_CLUSTER_ROLE = "hawk-sandboxes"  # what a runner may do in its sandbox namespace; infra/kubernetes
 
 # HTTP.
 REQUEST_ID_HEADER = "x-request-id"

@@ -6,7 +6,7 @@ A value comes from the environment (`HAWK_…`), else from the embedded stack th
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import (
@@ -74,8 +74,13 @@ class IdentitySettings(HawkSettings):
     issuer: str = Field(description="OIDC issuer URL; its discovery document names the keys.")
     audiences: tuple[str, ...] = Field(default=("hawk",), description="Any of these must be in `aud`.")
     job_token_key: SecretStr = Field(description="Key that signs and verifies job tokens, at least 32 characters.")
-    permission_claims: tuple[str, ...] = ("permissions", "cognito:groups")
-    admin_groups: tuple[str, ...] = ("hawk-admin",)
+    permission_claims: tuple[str, ...] = Field(
+        default=("permissions", "cognito:groups"), description="Claims whose values are groups: lists, or words."
+    )
+    scope_claims: tuple[str, ...] = Field(default=("scp",), description="Claims of scopes; only public_group counts.")
+    public_group: str = Field(default="model-access-public", description="The group that a scope may grant.")
+    admin_groups: tuple[str, ...] = Field(default=("hawk-admin",), description="Any of these makes an administrator.")
+    admin_claim: str | None = Field(default=None, description="Claim that makes an administrator where it is true.")
 
 
 class SecretStoreSettings(HawkSettings):
@@ -112,7 +117,78 @@ class SensorSettings(HawkSettings):
     listing_seconds: int = Field(default=600, ge=1, description="How often the whole bucket is listed.")
 
 
-class OrchestrationSettings(SensorSettings, DatabaseSettings, ObjectStoreSettings, SecretStoreSettings):
+class KubernetesSettings(HawkSettings):
+    """Runner jobs on a cluster; read only where the launcher is `kubernetes`."""
+
+    kubernetes_context: str | None = Field(
+        default=None, description="Context of the kubeconfig; unset: its current one, or the pod's own account."
+    )
+    namespace_prefix: str = Field(
+        default="inspect", pattern=r"^[a-z]([-a-z0-9]{0,14}[a-z0-9])?$", description="Namespaces are `{prefix}-{id}`."
+    )
+    runner_image: str | None = Field(default=None, description="Image of runners, with a tag that stays or a digest.")
+    runner_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    runner_cpu_request: str = Field(default="2", description="CPU kept for a runner whose config names none.")
+    runner_cpu_limit: str = "4"
+    runner_memory_request: str | None = Field(default=None, description="Unset: as much as the limit.")
+    runner_memory_limit: str = "16Gi"
+    runner_storage_limit: str = Field(default="20Gi", description="Disk of a runner: its venv, buffers, caches.")
+    runner_architecture: Literal["amd64", "arm64"] | None = Field(default=None, description="Unset: any node.")
+    runner_k8s_config: dict[str, Any] = Field(
+        default_factory=dict, description="`dagster-k8s/config` of every runner; a run's own tag is merged onto it."
+    )
+    runner_default_environment: dict[str, str] = Field(
+        default_factory=dict, description="Environment of every runner; whatever a job says itself wins."
+    )
+    runner_role_arn: str | None = Field(default=None, description="IAM role of runners, by annotation (IRSA).")
+    runner_pod_identity: bool = Field(default=False, description="Let runners reach the EKS Pod Identity agent.")
+    runner_credential_process: str | None = Field(
+        default=None, description="`credential_process` of the runners' AWS config; unset: none."
+    )
+    runner_egress: Literal["world", "listed"] = Field(
+        default="world", description="What outside the cluster runners reach: any public address, or what is listed."
+    )
+    runner_allowed_domains: tuple[str, ...] = Field(
+        default=("pypi.org", "files.pythonhosted.org"),
+        description="Domains beside S3, proxy and API where egress is `listed`; `*.example.org` too.",
+    )
+    runner_allowed_networks: tuple[str, ...] = Field(
+        default=(), description="Networks that runners reach in any case, such as that of an S3 endpoint in the VPC."
+    )
+    platform_namespace: str | None = Field(
+        default=None, description="Namespace in which pods of proxy and API run; unset: they run elsewhere."
+    )
+    proxy_pod_port: int = 8081
+    api_pod_port: int = 8080
+    network_policies: Literal["auto", "cilium", "standard"] = Field(
+        default="auto", description="`auto` adds Cilium's policies to the standard ones where the cluster knows them."
+    )
+    job_deadline_seconds: int | None = Field(default=None, ge=60, description="Longest life of a job; unset: none.")
+    job_ttl_seconds: int = Field(default=3600, ge=0, description="How long an ended Job and its pods are kept.")
+    stop_grace_seconds: float = Field(default=120.0, ge=0, description="From the wish to stop to the first signal.")
+    kill_grace_seconds: int = Field(default=120, ge=1, description="From that signal to the end by force.")
+    start_patience_seconds: int = Field(
+        default=900, ge=1, description="A pod that cannot start (no such image) fails its job after this long."
+    )
+    broker_audience: str = Field(default="hawk-token-broker", description="`aud` of the runner's own identity token.")
+    kueue_queue: str | None = Field(default=None, description="ClusterQueue of runners; unset: no Kueue.")
+    kueue_sandbox_queue: str | None = Field(default=None, description="ClusterQueue of sandboxes; unset: no Kueue.")
+    sandbox_pods: int = Field(default=2000, ge=1, description="Most pods in a set's sandbox namespace.")
+    sandbox_runtime_class: str | None = Field(
+        default=None, description="RuntimeClass of sandboxes that name none; unset: the cluster's default."
+    )
+    sandbox_strict_runtime_class: str = Field(default="gvisor", description="RuntimeClass of strict isolation.")
+    sandbox_values: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Values for the chart of every sandbox, such as `corednsImage`; a task's own lose to them.",
+    )
+    janitor_minutes: int = Field(default=60, ge=1, description="What ended or is nobody's is removed after this long.")
+    janitor_batch: int = Field(default=50, ge=1, description="Most namespaces that one look of the janitor removes.")
+
+
+class OrchestrationSettings(
+    SensorSettings, KubernetesSettings, DatabaseSettings, ObjectStoreSettings, SecretStoreSettings
+):
     """Dagster's code location: launchers, sensors, dbt."""
 
     launcher: Literal["local", "kubernetes"] = "local"
@@ -128,7 +204,6 @@ class OrchestrationSettings(SensorSettings, DatabaseSettings, ObjectStoreSetting
     import_max_attempts: int = Field(default=3, ge=1)
     import_minutes: int = Field(default=30, ge=1, description="A run of imports claims no more logs after this long.")
     allow_local_packages: bool = False
-    namespace_prefix: str = "inspect"
     log_shared_seconds: int = Field(default=60, ge=1)
 
 
