@@ -17,6 +17,8 @@ Action = Literal[
     "eval_set.retry",
     "eval_set.delete",
     "log.download",
+    "log.import",
+    "log.reimport",
     "artifact.download",
     "credentials.grant",
     "benchmark.set_group",

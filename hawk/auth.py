@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from hawk.errors import NotSignedIn, UserError
 from hawk.issuer_keys import FetchJson, IssuerKeys
-from hawk.permissions import UNRESOLVED_GROUP
+from hawk.permissions import READ_SUFFIX, UNRESOLVED_GROUP
 from hawk.settings import IdentitySettings
 
 USER_ALGORITHM = "RS256"
@@ -93,13 +93,13 @@ class TokenVerifier:
             raise _refused("The token is for another audience.")
         if _is_id_token(header, claims):
             raise _refused("The token is an ID token.", hint="Send the access token.")
-        permissions = _permissions(claims, self._settings.permission_claims)
+        permissions = _permissions(claims, self._settings.permission_claims) | _public_scopes(claims, self._settings)
         email = claims.get("email")
         return Principal(
             subject=claims["sub"],
             email=email if isinstance(email, str) else None,
             permissions=permissions,
-            is_admin=bool(permissions & set(self._settings.admin_groups)),
+            is_admin=_is_admin(claims, permissions, self._settings),
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         )
 
@@ -215,6 +215,18 @@ def _permissions(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[s
         value = claims.get(name)
         groups.update(value.split() if isinstance(value, str) else _texts(value))
     return frozenset(groups - {"", UNRESOLVED_GROUP})
+
+
+def _public_scopes(claims: Mapping[str, Any], settings: IdentitySettings) -> frozenset[str]:
+    """Return the public group where a scope grants it: clients ask for scopes as they like, so for no other group."""
+    public = {settings.public_group, settings.public_group + READ_SUFFIX} - {"", READ_SUFFIX}
+    return _permissions(claims, settings.scope_claims) & public
+
+
+def _is_admin(claims: Mapping[str, Any], permissions: frozenset[str], settings: IdentitySettings) -> bool:
+    # Only the JSON value true: the text "false" must make nobody an administrator.
+    claimed = settings.admin_claim is not None and claims.get(settings.admin_claim) is True
+    return claimed or bool(permissions & set(settings.admin_groups))
 
 
 def _texts(value: object) -> list[str]:

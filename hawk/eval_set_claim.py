@@ -15,7 +15,9 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from hawk.audit import AuditEntry, record
 from hawk.auth import Principal
+from hawk.config.benchmark_names import benchmark_names
 from hawk.config.eval_set import DEFAULT_EVAL_SET_NAME, EvalSetConfig
 from hawk.config.installation import local_packages
 from hawk.config.load import LoadedConfig, validate_eval_set_mapping
@@ -25,7 +27,7 @@ from hawk.eval_set_folder import EvalSetFolder, ModelsFile, models_file
 from hawk.eval_sets import EvalSetRow, Priority, find_eval_set
 from hawk.ids import IMPORTED_PREFIX, JobId, new_job_id, parse_job_id
 from hawk.job_secrets import check_environment, store_secrets, stored_secret_names
-from hawk.permissions import may_change, missing_groups, require_use, required_groups
+from hawk.permissions import groups_of_benchmarks, may_change, missing_groups, require_use, required_groups
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -86,8 +88,11 @@ def create_eval_set(
     principal: Principal,
     stores: EvalSetStores,
     allow_local_packages: bool = False,
+    audit_entry: AuditEntry | None = None,
 ) -> ClaimedEvalSet:
     """Claim an id for the order, or its existing set anew, in one transaction that is committed on return.
+
+    `audit_entry` is written in the same transaction.
 
     The claim is a conditional put on S3, so two racing requests make one set. A claim whose maker died before the
     row was committed is adopted by the same owner's next request. Raises UserError for a bad order, NotAllowed where
@@ -102,9 +107,10 @@ def create_eval_set(
     eval_set_id = _parse_given_id(given_id) if given_id else new_job_id(config.name or DEFAULT_EVAL_SET_NAME)
     with connection.transaction():
         groups = required_groups(connection, model_names(config))
-        require_use(principal, groups)
+        benchmarks = groups_of_benchmarks(connection, benchmark_names(config))
+        require_use(principal, groups, benchmarks)
         _lock(connection, eval_set_id)
-        models = models_file(groups.keys(), groups.values(), principal.subject)
+        models = models_file(groups.keys(), [*groups.values(), *benchmarks.values()], principal.subject)
         claim = _Claim(eval_set_id, order, config, principal, models)
         row = find_eval_set(connection, eval_set_id)
         if row is not None:
@@ -116,6 +122,10 @@ def create_eval_set(
             _claim_new(connection, claim, folder)
         else:
             _claim_again(connection, claim, folder, row)
+        if audit_entry is not None:
+            detail = {**audit_entry.detail, "models": sorted(groups), "benchmarks": sorted(benchmarks)}
+            found = {"object_kind": "eval_set", "object_id": eval_set_id, "detail": detail}
+            record(connection, audit_entry.model_copy(update=found), principal)
     warnings = tuple(str(problem) for problem in loaded.warnings)
     return ClaimedEvalSet(eval_set_id, is_relaunch=row is not None, warnings=warnings)
 
@@ -144,7 +154,9 @@ def check_order(order: EvalSetOrder, *, allow_local_packages: bool = False) -> L
 
 def operator(connection: Connection[DictRow]) -> Principal:
     """Return the principal of Dagster's launchpad: its users run the platform, and so hold every group."""
-    rows = connection.execute("select distinct model_group from ops.model_group").fetchall()
+    rows = connection.execute(
+        "select model_group from ops.model_group union select model_group from ops.benchmark_group"
+    ).fetchall()
     groups = frozenset(row["model_group"] for row in rows)
     return Principal(subject=LAUNCHPAD_SUBJECT, permissions=groups, is_admin=True)
 

@@ -60,17 +60,30 @@ def missing_groups(principal: Holder, required_groups: Iterable[str]) -> list[st
     return sorted(set(required_groups) - _granted(principal.permissions, WRITE_SUFFIX))
 
 
-def require_use(principal: Holder, groups_of_models: Mapping[str, str]) -> None:
-    """Raise NotAllowed that names the groups and models, unless all of these models may be used."""
-    if may_use(principal, groups_of_models.values()):
+def unseen_groups(principal: Holder, required_groups: Iterable[str]) -> list[str]:
+    """Return the groups that `may_view` misses, sorted."""
+    return sorted(group for group in set(required_groups) if not may_view(principal, [group]))
+
+
+def is_known_group(group: str) -> bool:
+    """Say whether a group is one that somebody may hold."""
+    return group not in ("", UNRESOLVED_GROUP)
+
+
+def require_use(
+    principal: Holder, groups_of_models: Mapping[str, str], groups_of_benchmarks: Mapping[str, str] | None = None
+) -> None:
+    """Raise NotAllowed that names the groups and what they are of, unless all models and benchmarks may be used."""
+    benchmarks = groups_of_benchmarks or {}
+    if may_use(principal, groups_of_models.values()) and not missing_groups(principal, benchmarks.values()):
         return
-    missing = missing_groups(principal, groups_of_models.values())
-    models = sorted(model for model, group in groups_of_models.items() if group in missing)
+    missing = missing_groups(principal, [*groups_of_models.values(), *benchmarks.values()])
+    refused = sorted(name for name, group in [*groups_of_models.items(), *benchmarks.items()] if group in missing)
     raise NotAllowed(
-        f"You may not use {', '.join(models) or 'no model at all'}: you lack {', '.join(missing) or 'any group'}.",
-        hint="Ask an administrator for the group, or take other models.",
+        f"You may not use {', '.join(refused) or 'no model at all'}: you lack {', '.join(missing) or 'any group'}.",
+        hint="Ask an administrator for the group, or take others.",
         value=missing,
-        field="models",
+        field="tasks" if set(refused) <= set(benchmarks) and refused else "models",
     )
 
 
@@ -85,6 +98,21 @@ def groups_of_models(connection: "psycopg.Connection[Any]", model_names: Iterabl
         cursor.execute(
             f"select model_name, model_group from {OPS_SCHEMA}.model_group where model_name = any(%s)",  # noqa: S608  # a name of ours
             [names],
+        )
+        return {str(name): str(group) for name, group in cursor.fetchall()}
+
+
+def groups_of_benchmarks(connection: "psycopg.Connection[Any]", names: Iterable[str]) -> dict[str, str]:
+    """Return benchmark -> group, of those that have one; the others, unlike models, are open to whoever asks."""
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    from psycopg.rows import tuple_row
+
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            f"select benchmark, model_group from {OPS_SCHEMA}.benchmark_group where benchmark = any(%s)",  # noqa: S608  # a name of ours
+            [wanted],
         )
         return {str(name): str(group) for name, group in cursor.fetchall()}
 

@@ -99,6 +99,10 @@ class ApiSettings(DatabaseSettings, ObjectStoreSettings, IdentitySettings, Secre
     proxy_url: str | None = None
     cli_client_id: str = "hawk-cli"
     allow_local_packages: bool = Field(default=False, description="Accept paths of this machine in `package:`.")
+    import_max_file_bytes: int = Field(default=16 * 1024**3, ge=1, description="Largest log that people may bring.")
+    import_max_pending_bytes: int = Field(
+        default=256 * 1024**3, ge=1, description="Most that one person may have begun to bring at a time."
+    )
     namespace_prefix: str = "inspect"
 
 

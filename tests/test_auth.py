@@ -102,6 +102,38 @@ def test_member_of_an_admin_group_is_admin(issuer, verifier):
     assert verifier.verify(issuer.sign({"permissions": ["hawk-admin"]})).is_admin
 
 
+@pytest.mark.parametrize(
+    ("claims", "is_admin"),
+    [
+        ({"https://hawk/admin": True}, True),
+        ({"https://hawk/admin": "true"}, False),
+        ({"https://hawk/admin": 1}, False),
+        ({"https://hawk/admin": False}, False),
+        ({}, False),
+        ({"scp": "hawk-admin"}, False),
+    ],
+    ids=str,
+)
+def test_only_a_true_admin_claim_makes_an_admin(issuer, settings, claims, is_admin):
+    claimed = settings.model_copy(update={"admin_claim": "https://hawk/admin"})
+
+    assert TokenVerifier(claimed, fetch=issuer.fetch).verify(issuer.sign(claims)).is_admin is is_admin
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ("openid model-access-public", {"model-access-public"}),
+        (["model-access-public:read"], {"model-access-public:read"}),
+        ("model-access-private hawk-admin", set()),
+        ("", set()),
+    ],
+    ids=str,
+)
+def test_scope_grants_the_public_group_and_no_other(issuer, verifier, scope, expected):
+    assert verifier.verify(issuer.sign({"permissions": [], "scp": scope})).permissions == expected
+
+
 def test_audience_may_be_one_of_several(issuer, settings):
     both = settings.model_copy(update={"audiences": ("hawk", "viewer")})
 

@@ -7,12 +7,12 @@ from fastapi import FastAPI
 
 from hawk.api.problems import install_problem_handlers
 from hawk.api.request_context import RequestContext
-from hawk.api.routes import auth, eval_set_actions, eval_sets, health, models
+from hawk.api.routes import audit, auth, benchmarks, eval_set_actions, eval_sets, health, models, why
 from hawk.api.services import Services, build_services
 from hawk.settings import ApiSettings
 from hawk.version import hawk_version
 
-ROUTERS = (health.router, auth.router, models.router, eval_sets.router, eval_set_actions.router)
+NOUNS = (health, auth, models, eval_sets, eval_set_actions, why, benchmarks, audit)
 
 
 def create_app(settings: ApiSettings, *, services: Services | None = None) -> FastAPI:
@@ -29,7 +29,7 @@ def create_app(settings: ApiSettings, *, services: Services | None = None) -> Fa
     app = FastAPI(title="Hawk", version=version, lifespan=lifespan, redirect_slashes=False)
     app.state.services = services
     install_problem_handlers(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    for noun in NOUNS:
+        app.include_router(noun.router)
     app.add_middleware(RequestContext, version=version)
     return app

@@ -186,9 +186,65 @@ class PlanResponse(_Answer):
 
     model_groups: dict[str, str] = Field(description="Group of each declared model that has one.")
     unknown_models: list[str] = Field(default_factory=list)
+    benchmark_groups: dict[str, str] = Field(
+        default_factory=dict, description="Group of each task package that has one."
+    )
     missing_groups: list[str] = Field(default_factory=list)
     required_secrets: list[str] = Field(default_factory=list)
     may_launch: bool
+
+
+class WhyResponse(_Answer):
+    """What the caller may do with a thing, and why; groups are named only where he may know of the thing."""
+
+    thing: str
+    kind: Literal["eval_set", "sample", "model", "unknown"]
+    may_view: bool = False
+    may_use: bool = Field(default=False, description="A model: run it. An eval set: stop, retry, change, delete it.")
+    reasons: list[str]
+    required_groups: list[str] = Field(default_factory=list)
+    missing_groups: list[str] = Field(default_factory=list)
+    held_groups: list[str] = Field(default_factory=list, description="The caller's own.")
+    hint: str = ""
+
+
+class SetBenchmarkGroupRequest(_Contract):
+    """Whoever runs the benchmark must hold this group besides those of the models."""
+
+    model_group: str = Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+
+class BenchmarkResponse(_Answer):
+    benchmark: str
+    model_group: str
+
+
+class BenchmarkListResponse(_Answer):
+    benchmarks: list[BenchmarkResponse]
+
+
+class AuditResponse(_Answer):
+    """One act or denial."""
+
+    audit_id: int
+    occurred_at: datetime
+    subject: str | None
+    email: str | None
+    action: str
+    outcome: Literal["allowed", "denied"]
+    door: str
+    object_kind: str = ""
+    object_id: str = ""
+    eval_set_name: str | None = None
+    eval_set_owner: str | None = None
+    client_address: str = ""
+    request_id: str = ""
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class AuditListResponse(_Answer):
+    entries: list[AuditResponse]
+    next_before: int | None = Field(default=None, description="Give it as `before` for the next page; none: the end.")
 
 
 class DependencyResponse(_Answer):
@@ -206,3 +262,81 @@ class ReadinessResponse(_Answer):
 
 class VersionResponse(_Answer):
     version: str
+
+
+class LogToImport(_Contract):
+    """What the caller read in a log; believed until the log itself is there to be read."""
+
+    file_name: str = Field(max_length=1000)
+    size_bytes: int
+    content_hash: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="SHA-256 over the SHA-256 of its parts, which have `part_bytes` each."
+    )
+    eval_id: str = Field(max_length=200)
+    model_names: list[str] = Field(max_length=1000)
+
+
+class BeginImportRequest(_Contract):
+    """Bring logs, into a set of imported logs of one's own or into a new one."""
+
+    logs: list[LogToImport] = Field(min_length=1, max_length=500)
+    name: str = Field(default="", max_length=200, description="Of the new set; empty: the first log's file name.")
+    eval_set_id: str | None = None
+    dry_run: bool = Field(default=False, description="Only say what would be done.")
+
+
+class LogToImportResponse(_Answer):
+    """What is to be done with one log; of a `known` one `eval_set_id` is the set that has it."""
+
+    content_hash: str
+    state: Literal["wanted", "known", "refused"]
+    reason: str = ""
+    eval_set_id: str | None = None
+    upload_id: str | None = None
+    received_parts: list[int] = Field(default_factory=list, description="Parts that need not be sent again.")
+
+
+class BeginImportResponse(_Answer):
+    eval_set_id: str | None = Field(description="Where wanted logs go; none where there is none, or in a dry run.")
+    part_bytes: int
+    viewer_url: str | None = None
+    logs: list[LogToImportResponse]
+
+
+class FinishUploadResponse(_Answer):
+    """The log is part of the set, and waits for its import into the warehouse."""
+
+    eval_set_id: str
+    eval_id: str
+    log: str
+
+
+class LogImportResponse(_Answer):
+    """The newest version of one log, and how far it has come; `reason` says why, and what to do."""
+
+    log: str
+    state: Literal["pending", "importing", "imported", "skipped", "superseded", "quarantined"]
+    reason: str = ""
+    attempts: int = 0
+    size_bytes: int = 0
+    sample_count: int | None = None
+    is_in_marts: bool = False
+    last_modified: datetime
+    state_changed_at: datetime
+
+
+class LogImportListResponse(_Answer):
+    eval_set_id: str
+    logs: list[LogImportResponse]
+
+
+class RetryImportsRequest(_Contract):
+    """Which of the set's logs to import again: those that are named, or else those that are quarantined."""
+
+    logs: list[str] = Field(default_factory=list, max_length=10_000)
+    force: bool = Field(default=False, description="All logs, also those that are imported as they are.")
+
+
+class RetryImportsResponse(_Answer):
+    eval_set_id: str
+    reopened: int

@@ -3,10 +3,11 @@
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from hawk.api.request_audit import Withheld
 from hawk.auth import Principal
 from hawk.errors import NotAllowed
 from hawk.eval_sets import EvalSetRow, find_eval_set, no_such_eval_set
-from hawk.permissions import may_change, may_use, may_view, missing_groups
+from hawk.permissions import may_change, may_use, may_view, missing_groups, unseen_groups
 
 MAX_ID_CHARACTERS = 255  # ids of imported sets need not be ours
 
@@ -16,8 +17,15 @@ def visible_row(connection: Connection[DictRow], caller: Principal, eval_set_id:
     if len(eval_set_id) > MAX_ID_CHARACTERS or not eval_set_id.isprintable():
         raise no_such_eval_set(eval_set_id[:MAX_ID_CHARACTERS])
     row = find_eval_set(connection, eval_set_id)
-    if row is None or not may_view(caller, row.model_groups):
+    if row is None:
         raise no_such_eval_set(eval_set_id)
+    if not may_view(caller, row.model_groups):
+        raise Withheld(
+            no_such_eval_set(eval_set_id),
+            object_kind="eval_set",
+            object_id=eval_set_id,
+            missing_groups=unseen_groups(caller, row.model_groups),
+        )
     return row
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from hawk.api.contracts import ProblemResponse
+from hawk.api.request_audit import Withheld, record_denial
 from hawk.errors import ConfigError, HawkError
 
 MEDIA_TYPE = "application/problem+json"
@@ -44,6 +46,8 @@ async def _on_hawk_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HawkError)
     if error.http_status == 500:
         raise error
+    if error.http_status == 403 or isinstance(error, Withheld):
+        await run_in_threadpool(record_denial, request, error)
     problem = ProblemResponse(
         title=HTTPStatus(error.http_status).phrase,
         status=error.http_status,

@@ -62,6 +62,7 @@ def services_of(request: Request) -> Services:
 def _caller(request: Request) -> Principal:
     principal = services_of(request).verifier.verify(bearer_token(request.headers.get("authorization")))
     request.scope["hawk.subject"] = principal.subject  # for the access log
+    request.scope["hawk.principal"] = principal  # for the audit
     return principal
 
 
@@ -71,6 +72,13 @@ def _user(principal: Annotated[Principal, Depends(_caller)]) -> Principal:
     return principal
 
 
+def _admin(user: Annotated[Principal, Depends(_user)]) -> Principal:
+    if not user.is_admin:
+        raise NotAllowed("This is for administrators.", hint="Ask one of them.")
+    return user
+
+
 ServicesHere = Annotated[Services, Depends(services_of)]
 Caller = Annotated[Principal, Depends(_caller)]  # a person or a job
 User = Annotated[Principal, Depends(_user)]  # a person: whatever changes something
+Admin = Annotated[Principal, Depends(_admin)]

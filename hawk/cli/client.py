@@ -7,7 +7,10 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from hawk.api.contracts import (
+    AuditListResponse,
     AuthConfigResponse,
+    BenchmarkListResponse,
+    BenchmarkResponse,
     CreateEvalSetRequest,
     CreateEvalSetResponse,
     EvalSetActionResponse,
@@ -19,6 +22,7 @@ from hawk.api.contracts import (
     PlanResponse,
     ProblemResponse,
     VersionResponse,
+    WhyResponse,
 )
 from hawk.errors import (
     Bug,
@@ -108,6 +112,22 @@ class HawkClient:
     def list_models(self) -> ModelListResponse:
         return self._ask(ModelListResponse, "GET", "/models")
 
+    def why(self, thing: str) -> WhyResponse:
+        return self._ask(WhyResponse, "GET", "/why", query={"thing": thing})
+
+    def list_benchmarks(self) -> BenchmarkListResponse:
+        return self._ask(BenchmarkListResponse, "GET", "/benchmarks")
+
+    def set_benchmark_group(self, benchmark: str, group: str) -> BenchmarkResponse:
+        return self._ask(BenchmarkResponse, "PUT", f"/benchmarks/{_quoted(benchmark)}", body={"model_group": group})
+
+    def open_benchmark(self, benchmark: str) -> BenchmarkResponse:
+        return self._ask(BenchmarkResponse, "DELETE", f"/benchmarks/{_quoted(benchmark)}")
+
+    def list_audit(self, **filters: str | int | None) -> AuditListResponse:
+        query = {name: value for name, value in filters.items() if value is not None}
+        return self._ask(AuditListResponse, "GET", "/audit", query=query)
+
     def _ask[AnswerT: BaseModel](
         self,
         answer: type[AnswerT],
@@ -170,6 +190,10 @@ def _config_problem(entry: Mapping[str, Any]) -> ConfigProblem:
 
 
 def _path(eval_set_id: str) -> str:
+    return f"/eval_sets/{_quoted(eval_set_id)}"
+
+
+def _quoted(name: str) -> str:
     from urllib.parse import quote
 
-    return f"/eval_sets/{quote(eval_set_id, safe='')}"
+    return quote(name, safe="")

@@ -1,5 +1,6 @@
 """Texts that name a package to install, as pip and uv read them: a requirement, a URL, a path."""
 
+import contextlib
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -43,8 +44,15 @@ def is_inspect_ai(spec: str) -> bool:
     try:
         return canonicalize_name(Requirement(spec).name) == INSPECT_AI
     except InvalidRequirement:
-        repository = _repository(spec)
-        return bool(repository) and canonicalize_name(repository) == INSPECT_AI
+        return INSPECT_AI in package_names(spec)
+
+
+def package_names(spec: str) -> frozenset[str]:
+    """Return the canonical names that a package may go by: that of the requirement, and of the URL's repository."""
+    names = {_repository(spec)}
+    with contextlib.suppress(InvalidRequirement):
+        names.add(Requirement(spec).name)
+    return frozenset(canonicalize_name(name) for name in names if name)
 
 
 def requirement_fault(spec: str) -> Fault | None:

@@ -446,6 +446,7 @@ class TestModels:
 
         assert answer == {
             "model_groups": {"openai/secret": PRIVATE, "openai/small": PUBLIC},
+            "benchmark_groups": {},
             "unknown_models": ["openai/none"],
             "missing_groups": [PRIVATE],
             "required_secrets": ["TOKEN"],

@@ -5,7 +5,9 @@ from fastapi import APIRouter
 from hawk.api.contracts import EvalSetActionResponse, StopEvalSetRequest
 from hawk.api.eval_set_access import changeable_row
 from hawk.api.launch import launch_action, retry_eval_set
+from hawk.api.request_audit import Audit, RequestAudit
 from hawk.api.services import Services, ServicesHere, User
+from hawk.audit import Action
 from hawk.auth import Principal
 from hawk.errors import Conflict
 from hawk.eval_sets import EvalSetRow, mark_status
@@ -16,18 +18,19 @@ router = APIRouter(prefix="/eval_sets", tags=["eval sets"])
 
 @router.post("/{eval_set_id}/stop", status_code=202)
 def stop(
-    eval_set_id: str, services: ServicesHere, user: User, request: StopEvalSetRequest | None = None
+    eval_set_id: str, services: ServicesHere, user: User, audit: Audit, request: StopEvalSetRequest | None = None
 ) -> EvalSetActionResponse:
     """End a set early. 409 where it has ended."""
     row = _changeable(services, user, eval_set_id)
     if not row.is_active:
         raise Conflict(f"Eval set {row.eval_set_id} has ended: it is {row.status}.", value=row.status)
     action = (request or StopEvalSetRequest()).action
+    _record(services, audit, user, "eval_set.stop", row, running_samples=action)
     return _act(services, row, STOP_JOB, {"action": action}, user)
 
 
 @router.post("/{eval_set_id}/retry", status_code=202)
-def retry(eval_set_id: str, services: ServicesHere, user: User) -> EvalSetActionResponse:
+def retry(eval_set_id: str, services: ServicesHere, user: User, audit: Audit) -> EvalSetActionResponse:
     """Run a set that has ended again, as it was last given; what succeeded is kept. 409 where it is active."""
     row = _changeable(services, user, eval_set_id)
     if row.is_active:
@@ -41,6 +44,7 @@ def retry(eval_set_id: str, services: ServicesHere, user: User) -> EvalSetAction
             f"Eval set {row.eval_set_id} was not launched here; its config is not known.",
             hint="Launch it from its YAML file with this eval_set_id.",
         )
+    _record(services, audit, user, "eval_set.retry", row)
     with services.database.connection() as connection:
         # Claimed from here on, so that nobody who looks takes the last launch's end for this one's.
         mark_status(connection, row.eval_set_id, "claimed")
@@ -54,15 +58,23 @@ def retry(eval_set_id: str, services: ServicesHere, user: User) -> EvalSetAction
 
 
 @router.delete("/{eval_set_id}", status_code=202)
-def delete(eval_set_id: str, services: ServicesHere, user: User) -> EvalSetActionResponse:
+def delete(eval_set_id: str, services: ServicesHere, user: User, audit: Audit) -> EvalSetActionResponse:
     """End a set at once and remove what runs for it; its logs and results stay."""
     row = _changeable(services, user, eval_set_id)
+    _record(services, audit, user, "eval_set.delete", row)
     return _act(services, row, DELETE_JOB, {}, user)
 
 
 def _changeable(services: Services, user: Principal, eval_set_id: str) -> EvalSetRow:
     with services.database.connection() as connection:
         return changeable_row(connection, user, eval_set_id)
+
+
+def _record(
+    services: Services, audit: RequestAudit, user: Principal, action: Action, row: EvalSetRow, **detail: str
+) -> None:
+    with services.database.connection() as connection:
+        audit.record(connection, user, action, object_id=row.eval_set_id, **detail)
 
 
 def _act(

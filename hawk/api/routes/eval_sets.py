@@ -19,6 +19,7 @@ from hawk.api.eval_set_access import list_rows, visible_row
 from hawk.api.eval_set_facts import load_facts
 from hawk.api.eval_set_view import Links, list_entry, status_response
 from hawk.api.launch import launch_eval_set
+from hawk.api.request_audit import Audit
 from hawk.api.services import Caller, Services, ServicesHere, User
 from hawk.errors import NotFound
 from hawk.eval_set_claim import EvalSetOrder, create_eval_set
@@ -31,7 +32,7 @@ MAX_LOG_LINES = 10_000
 
 
 @router.post("", status_code=201)
-def create(request: CreateEvalSetRequest, services: ServicesHere, user: User) -> CreateEvalSetResponse:
+def create(request: CreateEvalSetRequest, services: ServicesHere, user: User, audit: Audit) -> CreateEvalSetResponse:
     """Launch a set, or relaunch one that has ended. 409 where it is active or its id is taken."""
     order = EvalSetOrder(
         origin="api",
@@ -48,6 +49,7 @@ def create(request: CreateEvalSetRequest, services: ServicesHere, user: User) ->
             principal=user,
             stores=services.stores,
             allow_local_packages=services.settings.allow_local_packages,
+            audit_entry=audit.entry("eval_set.launch"),
         )
         launch = launch_eval_set(connection, services.dagster, claimed.eval_set_id, created_by=user.subject)
     return CreateEvalSetResponse(

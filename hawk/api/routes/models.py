@@ -4,9 +4,10 @@ from fastapi import APIRouter
 
 from hawk.api.contracts import ModelListResponse, PlanRequest, PlanResponse
 from hawk.api.services import Caller, ServicesHere, User
+from hawk.config.benchmark_names import benchmark_names
 from hawk.config.model_names import model_names
 from hawk.eval_set_claim import EvalSetOrder, check_order
-from hawk.permissions import groups_of_models, may_use, missing_groups
+from hawk.permissions import groups_of_benchmarks, groups_of_models, may_use, missing_groups
 
 router = APIRouter(tags=["models"])
 
@@ -27,10 +28,12 @@ def plan(request: PlanRequest, services: ServicesHere, user: User) -> PlanRespon
     names = model_names(config)
     with services.database.connection() as connection:
         groups = groups_of_models(connection, names)
+        benchmarks = groups_of_benchmarks(connection, benchmark_names(config))
     unknown = [name for name in names if name not in groups]
-    missing = missing_groups(user, groups.values())
+    missing = missing_groups(user, [*groups.values(), *benchmarks.values()])
     return PlanResponse(
         model_groups=groups,
+        benchmark_groups=benchmarks,
         unknown_models=unknown,
         missing_groups=missing,
         required_secrets=sorted({secret.name for _, secret in config.secret_places() if secret.type == "env"}),
