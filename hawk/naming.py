@@ -69,6 +69,16 @@ REQUEST_ID_HEADER = "x-request-id"
 CLIENT_VERSION_HEADER = "x-hawk-client-version"
 SERVER_VERSION_HEADER = "x-hawk-server-version"
 JOB_ID_HEADER = "x-hawk-job-id"
+
+# What a runner tells the LLM proxy of each call; the eval set and the user are in its token.
+EVAL_ID_HEADER = "x-inspect-eval-id"
+TASK_NAME_HEADER = "x-inspect-task-name"
+SAMPLE_UUID_HEADER = "x-inspect-sample-uuid"
+SAMPLE_ID_HEADER = "x-inspect-sample-id"
+EPOCH_HEADER = "x-inspect-epoch"
+
+# Postgres tells this channel that models, providers, prices, limits or budgets have changed.
+REGISTRY_CHANNEL = "hawk_registry"
 CONTENT_HASH_HEADER = "x-content-sha256"
 
 # What Inspect takes for a log in its JSON format; `logs.json` and `eval-set.json` beside it are none.
