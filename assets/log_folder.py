@@ -100,7 +100,7 @@ def _read_fact(s3: "S3Client", bucket: str, log: LogFile) -> LogFact:
         task_name=summary.spec.task,
         status=_status(summary.header.status),
         created_at=summary.created_at or log.last_modified,
-        error=summary.header.error.message if summary.header.error else "",
+        error=summary.error.message,
     )
 
 

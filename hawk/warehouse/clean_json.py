@@ -8,6 +8,8 @@ import re
 
 # Strings are matched whole so that the words inside them stay.
 _STRING_OR_CONSTANT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?Infinity|-?NaN', re.DOTALL)
+# What may have to be changed; a pair of surrogates is found too, and left.
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 # A pair of surrogates, NUL, half a pair, any other escape; in this order.
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -20,12 +22,22 @@ _ESCAPE = re.compile(
 
 def clean_json(data: bytes) -> bytes:
     """Return the JSON with NaN and infinities as null, NUL removed, and what is no Unicode as U+FFFD."""
+    text = clean_strings(data)
+    cleaned = without_odd_constants(text)
+    return text if cleaned is None else cleaned
+
+
+def clean_strings(data: bytes) -> bytes:
+    """Return the JSON with NUL removed, and what is no Unicode as U+FFFD; its numbers as they are."""
     text = data if _is_utf8(data) else data.decode("utf-8", "replace").encode()
-    if b"\\u0000" in text or b"\\ud" in text or b"\\uD" in text:
-        text = _ESCAPE.sub(_clean_escape, text)
-    if b"NaN" in text or b"Infinity" in text:
-        text = _STRING_OR_CONSTANT.sub(_clean_constant, text)
-    return text
+    return _ESCAPE.sub(_clean_escape, text) if _SUSPECT.search(text) else text
+
+
+def without_odd_constants(data: bytes) -> bytes | None:
+    """Return the JSON with NaN and infinities as null; None where it has neither. Parsers refuse them, so ask then."""
+    if b"NaN" not in data and b"Infinity" not in data:
+        return None
+    return _STRING_OR_CONSTANT.sub(_clean_constant, data)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -1,19 +1,23 @@
 """The rows of an eval itself: its spec, results, metrics, roles and usage. Pure."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
+from hawk.warehouse.decoding import Reader, decode, decode_as
 from hawk.warehouse.log_archive import BrokenLog
 from hawk.warehouse.log_values import finite, moment, usage_columns
 from hawk.warehouse.raw_json import is_container, is_given, is_list, is_object
-from hawk.warehouse.reader import EvalLog, decode
+from hawk.warehouse.reader import EvalLog
 from hawk.warehouse.records import (
+    DatasetRecord,
     EpochsRecord,
+    ErrorRecord,
     HeaderRecord,
     MetricRecord,
     ModelConfigRecord,
@@ -24,7 +28,6 @@ from hawk.warehouse.records import (
     SetRecord,
     SpecRecord,
     StatsRecord,
-    unknown_fields,
 )
 from hawk.warehouse.rows import EvalMetricRow, EvalModelRoleRow, EvalModelUsageRow, EvalRow, Jsonb, jsonb
 
@@ -32,6 +35,10 @@ STARTED = "started"
 
 _BASE57 = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _ID_LENGTH = 22
+
+_read_spec = Reader(SpecRecord).read
+_read_dataset = Reader(DatasetRecord).read
+_read_error = Reader(ErrorRecord).read
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,10 @@ class EvalSummary:
     models: tuple[str, ...]  # the eval's own and those of its roles
     header: HeaderRecord
     spec: SpecRecord
+    dataset: DatasetRecord
     results: ResultsRecord
     stats: StatsRecord
+    error: ErrorRecord
     other: Jsonb | None  # the fields of eval and header that have no column
 
     @property
@@ -69,11 +78,17 @@ class EvalSummary:
 def summarize(log: EvalLog) -> EvalSummary:
     """Return what a log says of its eval as a whole. Raises BrokenLog where it lacks what makes it one."""
     header = log.header
-    spec = _decode(SpecRecord, header.eval, "eval")
-    metadata = _decode(SetRecord, spec.metadata, "eval.metadata") if is_container(spec.metadata) else SetRecord()
+    spec, of_eval = decode(_read_spec, header.eval, "eval")
+    metadata = decode_as(SetRecord, spec.metadata, "eval.metadata") if is_object(spec.metadata) else SetRecord()
+    dataset, of_dataset = _read_if_object(_read_dataset, spec.dataset, "eval.dataset", DatasetRecord())
+    error, of_error = _read_if_object(_read_error, header.error, "error", ErrorRecord())
+    original = {
+        "tags": spec.tags if header.tags not in (None, spec.tags) else None,
+        "metadata": spec.metadata if is_given(header.metadata) and header.metadata != spec.metadata else None,
+    }
     unknown = {
-        "eval": unknown_fields(_decode(dict[str, Raw], header.eval, "eval"), SpecRecord),
-        "log": log.other,
+        "eval": {**of_eval, **_present(dataset=of_dataset, **original)},
+        "log": {**log.other, **_present(error=of_error)},
     }
     return EvalSummary(
         eval_id=_eval_id(spec),
@@ -82,8 +97,10 @@ def summarize(log: EvalLog) -> EvalSummary:
         models=tuple(dict.fromkeys([spec.model, *(model for _, model, _ in _roles(spec))])),
         header=header,
         spec=spec,
-        results=_decode(ResultsRecord, header.results, "results") if is_given(header.results) else ResultsRecord(),
-        stats=_decode(StatsRecord, header.stats, "stats") if is_given(header.stats) else StatsRecord(),
+        dataset=dataset,
+        results=decode_as(ResultsRecord, header.results, "results") if is_given(header.results) else ResultsRecord(),
+        stats=decode_as(StatsRecord, header.stats, "stats") if is_given(header.stats) else StatsRecord(),
+        error=error,
         other=jsonb(msgspec.json.encode(unknown)),
     )
 
@@ -91,8 +108,8 @@ def summarize(log: EvalLog) -> EvalSummary:
 def eval_row(import_id: int, eval_set_id: str, location: str, summary: EvalSummary, reductions: Raw) -> EvalRow:
     """Return the eval's own row."""
     spec, header, stats = summary.spec, summary.header, summary.stats
-    plan = _decode(PlanRecord, header.plan, "plan") if is_given(header.plan) else PlanRecord()
-    config = _decode(EpochsRecord, spec.config, "eval.config") if is_given(spec.config) else EpochsRecord()
+    plan = decode_as(PlanRecord, header.plan, "plan") if is_given(header.plan) else PlanRecord()
+    config = decode_as(EpochsRecord, spec.config, "eval.config") if is_given(spec.config) else EpochsRecord()
     sandbox = _sandbox(spec.sandbox)
     return EvalRow(
         import_id=import_id,
@@ -112,8 +129,8 @@ def eval_row(import_id: int, eval_set_id: str, location: str, summary: EvalSumma
         model_base_url=spec.model_base_url,
         model_args=jsonb(spec.model_args),
         model_generate_config=jsonb(spec.model_generate_config),
-        dataset_name=spec.dataset.name,
-        dataset_sample_count=spec.dataset.samples,
+        dataset_name=summary.dataset.name,
+        dataset_sample_count=summary.dataset.samples,
         config=jsonb(spec.config),
         epochs=config.epochs,
         revision=jsonb(spec.revision),
@@ -125,8 +142,8 @@ def eval_row(import_id: int, eval_set_id: str, location: str, summary: EvalSumma
         created_by=summary.created_by,
         status=header.status,
         is_invalidated=header.invalidated,
-        error_message=header.error.message if header.error else None,
-        error_traceback=header.error.traceback if header.error else None,
+        error_message=summary.error.message if is_given(header.error) else None,
+        error_traceback=summary.error.traceback if is_given(header.error) else None,
         total_samples=summary.results.total_samples,
         completed_samples=summary.results.completed_samples,
         results=jsonb(header.results),
@@ -178,8 +195,8 @@ def _eval_id(spec: SpecRecord) -> str:
 def _roles(spec: SpecRecord) -> list[tuple[str, str, Raw]]:
     found = []
     for role, value in (spec.model_roles or {}).items():
-        configs = _decode(list[Raw], value, "eval.model_roles") if is_list(value) else [value]
-        found += [(role, _decode(ModelConfigRecord, config, "eval.model_roles").model, config) for config in configs]
+        configs = decode_as(list[Raw], value, "eval.model_roles") if is_list(value) else [value]
+        found += [(role, decode_as(ModelConfigRecord, config, "eval.model_roles").model, config) for config in configs]
     return found
 
 
@@ -194,10 +211,16 @@ def _sandbox(value: Raw) -> SandboxRecord | None:
     if not is_container(value):
         return None
     if is_object(value):
-        return _decode(SandboxRecord, value, "eval.sandbox")
-    kind, config = _decode(tuple[str, Raw], value, "eval.sandbox")  # as logs of 2024 have it
+        return decode_as(SandboxRecord, value, "eval.sandbox")
+    kind, config = decode_as(tuple[str, Raw], value, "eval.sandbox")  # as logs of 2024 have it
     return SandboxRecord(type=kind, config=config)
 
 
-def _decode[T](kind: type[T], value: Raw, name: str) -> T:
-    return decode(msgspec.json.Decoder(kind).decode, value, name)
+def _read_if_object[T](
+    read: Callable[[Any], tuple[T, Mapping[str, Raw]]], value: Raw, name: str, default: T
+) -> tuple[T, Mapping[str, Raw]]:
+    return decode(read, value, name) if is_object(value) else (default, {})
+
+
+def _present(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value}

@@ -1,15 +1,15 @@
 """How single values of a log become values of columns: numbers, times, texts, tokens. Pure."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from hawk.warehouse.raw_json import is_container, is_given, is_object, is_string
-from hawk.warehouse.records import ContentRecord, ErrorRecord, UsageRecord
+from hawk.warehouse.raw_json import is_container, is_given, is_string
+from hawk.warehouse.records import ContentRecord, UsageRecord
 
 TOKEN_FIELDS = (
     "input_tokens",
@@ -27,8 +27,9 @@ _WORDS_AS_NUMBERS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 _decode_any = msgspec.json.Decoder().decode
 _decode_text = msgspec.json.Decoder(str).decode
-_decode_error = msgspec.json.Decoder(ErrorRecord).decode
-_decode_contents = msgspec.json.Decoder(list[ContentRecord | str]).decode
+_decode_content = msgspec.json.Decoder(ContentRecord | str).decode
+
+Find = Callable[[str], str | None]  # gives the attachment of a hash
 
 
 def value_number(value: Raw) -> float | None:
@@ -73,22 +74,25 @@ def moment(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def content_text(content: Raw, attachments: Mapping[str, str]) -> str | None:
+def content_text(content: str | list[Raw] | None, attachment: Find) -> str | None:
     """Return a message's content as text: itself, or its text parts joined by newlines; attachments put in."""
-    if not is_given(content):
-        return None
-    if is_string(content):
-        return resolved(_decode_text(content), attachments)
-    parts = [part for part in _decode_contents(content) if isinstance(part, str) or part.type == "text"]
-    texts = [part if isinstance(part, str) else part.text or "" for part in parts]
-    return "\n".join(resolved(text, attachments) for text in texts)
+    if content is None or isinstance(content, str):
+        return content and resolved(content, attachment)
+    texts = []
+    for data in content:
+        part = _decode_content(data)
+        if isinstance(part, str):
+            texts.append(part)
+        elif part.type == "text":
+            texts.append(part.text or "")
+    return "\n".join(resolved(text, attachment) for text in texts)
 
 
-def resolved(text: str, attachments: Mapping[str, str]) -> str:
+def resolved(text: str, attachment: Find) -> str:
     """Return the attachment that a text refers to, or the text itself."""
-    for protocol in ATTACHMENT_PROTOCOLS:
-        if text.startswith(protocol):
-            return attachments.get(text.removeprefix(protocol), text)
+    if text.startswith(ATTACHMENT_PROTOCOLS):
+        found = attachment(text[text.index("://") + 3 :])
+        return text if found is None else found
     return text
 
 
@@ -97,11 +101,9 @@ def string(value: Raw) -> str | None:
     return _decode_text(value) if is_string(value) else None
 
 
-def error_text(value: Raw) -> str | None:
-    """Return what an event's error says; some are a text, some an object with a message."""
-    if is_string(value):
-        return _decode_text(value)
-    return _decode_error(value).message if is_object(value) else None
+def json_list(parts: Iterable[Raw]) -> bytes:
+    """Return the list of JSON values as JSON."""
+    return b"[%b]" % b",".join(parts)
 
 
 def usage_columns(usage: UsageRecord) -> dict[str, Any]:

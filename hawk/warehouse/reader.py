@@ -4,26 +4,25 @@ Understands what inspect-ai 0.3.41 (October 2024) and later write, finished or s
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import Raw
 
-from hawk.warehouse.clean_json import clean_json
+from hawk.warehouse.clean_json import clean_json, clean_strings
+from hawk.warehouse.decoding import Reader, decode
 from hawk.warehouse.log_archive import BrokenLog, LogArchive
+from hawk.warehouse.log_sample import LogSample, RecordTranscript
 from hawk.warehouse.log_source import FileSource, LogSource
 from hawk.warehouse.raw_json import is_given
 from hawk.warehouse.records import (
     NOTHING,
-    ErrorRecord,
+    SAMPLE_FIELDS_WITHOUT_COLUMN,
     HeaderRecord,
-    LimitRecord,
     SampleRecord,
     SummaryRecord,
-    unknown_fields,
 )
 
 HEADER = "header.json"
@@ -35,20 +34,10 @@ SAMPLES = "samples/"
 
 _CHUNKED_SAMPLE = re.compile(r"samples/.+_epoch_\d+/sample\.json")
 
-_decode_header = msgspec.json.Decoder(HeaderRecord).decode
-_decode_sample = msgspec.json.Decoder(SampleRecord).decode
-_decode_summaries = msgspec.json.Decoder(list[SummaryRecord]).decode
-_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_read_header = Reader(HeaderRecord).read
+_read_sample = Reader(SampleRecord).read
+_read_summary = Reader(SummaryRecord).read
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
-
-
-@dataclass(frozen=True)
-class LogSample:
-    """One sample of a log; `is_complete` is false where only its summary is there."""
-
-    record: SampleRecord
-    other: dict[str, Raw] = field(default_factory=dict)  # fields that the record does not name
-    is_complete: bool = True
 
 
 class EvalLog(Protocol):
@@ -56,7 +45,7 @@ class EvalLog(Protocol):
 
     source: LogSource
     header: HeaderRecord
-    other: dict[str, Raw]  # fields of the header that the record does not name
+    other: Mapping[str, Raw]  # fields of the header that the record does not name
 
     def reductions(self) -> Raw:
         """Return each sample's scores reduced over its epochs, as JSON; empty where there are none."""
@@ -92,9 +81,7 @@ class _ArchiveLog:
                 "The archive has neither header.json nor _journal/start.json, so it is not an Inspect log.",
                 hint="Check that the file was written by Inspect.",
             )
-        data = clean_json(self._archive.read(name))
-        self.header = decode(_decode_header, data, name)
-        self.other = unknown_fields(decode(_decode_fields, data, name), HeaderRecord)
+        self.header, self.other = decode(_read_header, clean_strings(self._archive.read(name)), name)
 
     def reductions(self) -> Raw:
         if REDUCTIONS not in self._archive:
@@ -111,19 +98,20 @@ class _ArchiveLog:
                     hint="Write the log with Inspect's default layout.",
                 )
             if name.endswith(".json"):
-                sample = _sample(clean_json(self._archive.read(name)), name)
+                sample = _sample(clean_strings(self._archive.read(name)), name)
                 seen.add((str(sample.record.id), sample.record.epoch))
                 yield sample
         for key, summary in self._summaries().items():
             if key not in seen:
-                yield LogSample(record=_sample_of_summary(summary), is_complete=False)
+                yield summary
 
-    def _summaries(self) -> dict[tuple[str, int], SummaryRecord]:
+    def _summaries(self) -> dict[tuple[str, int], LogSample]:
         names = [SUMMARIES] if SUMMARIES in self._archive else self._archive.names(SUMMARY_JOURNAL)
-        found: dict[tuple[str, int], SummaryRecord] = {}
+        found: dict[tuple[str, int], LogSample] = {}
         for name in names:
-            for summary in decode(_decode_summaries, clean_json(self._archive.read(name)), name):
-                found[str(summary.id), summary.epoch] = summary  # the later one counts
+            for data in decode(_decode_list, clean_json(self._archive.read(name)), name):
+                sample = summarized_sample(data, name)
+                found[str(sample.record.id), sample.record.epoch] = sample  # the later one counts
         return found
 
 
@@ -133,8 +121,7 @@ class _JsonLog:
     def __init__(self, source: LogSource) -> None:
         self.source = source
         data = clean_json(source.read(0, source.size_bytes))
-        self.header = decode(_decode_header, data, "the log")
-        self.other = unknown_fields(decode(_decode_fields, data, "the log"), HeaderRecord)
+        self.header, self.other = decode(_read_header, data, "the log")
 
     def reductions(self) -> Raw:
         return self.header.reductions
@@ -146,36 +133,16 @@ class _JsonLog:
             yield _sample(data, f"samples[{index}]")
 
 
-def decode[T](decoder: Callable[[Any], T], data: bytes | Raw, name: str) -> T:
-    """Return what a decoder makes of JSON. Raises BrokenLog that says which part of the log, and what is wrong."""
-    try:
-        return decoder(data)
-    except RecursionError as error:
-        raise BrokenLog(f"{name} is nested too deeply to be read.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenLog(f"{name} is not what Inspect writes there: {error}.") from error
-
-
 def _sample(data: bytes | Raw, name: str) -> LogSample:
-    record = decode(_decode_sample, data, name)
-    return LogSample(record=record, other=unknown_fields(decode(_decode_fields, data, name), SampleRecord))
+    record, other = decode(_read_sample, data, name)
+    return LogSample(record, RecordTranscript(record), other)
 
 
-def _sample_of_summary(summary: SummaryRecord) -> SampleRecord:
-    return SampleRecord(
-        id=summary.id,
-        epoch=summary.epoch,
-        input=summary.input,
-        target=summary.target,
-        choices=summary.choices,
-        metadata=summary.metadata,
-        scores=summary.scores,
-        model_usage=summary.model_usage,
-        started_at=summary.started_at,
-        completed_at=summary.completed_at,
-        total_time=summary.total_time,
-        working_time=summary.working_time,
-        uuid=summary.uuid,
-        error=None if summary.error is None else ErrorRecord(message=summary.error),
-        limit=None if summary.limit is None else LimitRecord(type=summary.limit),
-    )
+def summarized_sample(data: Raw, name: str) -> LogSample:
+    """Return the sample of a summary: all that there is of one that still runs, or whose own entry is lost."""
+    summary, other = decode(_read_summary, data, name)
+    known = {field: getattr(summary, field) for field in SummaryRecord.__struct_fields__}
+    known |= {field: other[field] for field in SAMPLE_FIELDS_WITHOUT_COLUMN if field in other}
+    rest = {field: value for field, value in other.items() if field not in known}
+    record = SampleRecord(**known)
+    return LogSample(record, RecordTranscript(record), rest, is_complete=False)

@@ -1,10 +1,9 @@
 """What a log says, typed as far as the warehouse has columns for it; everything else stays raw JSON.
 
 Every field but the ones without which a log means nothing has a default, because logs since 2024 differ in what they
-have. Fields that no record names are kept by `unknown_fields`.
+have. Fields that no record names are kept by `decoding.Reader`.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -42,7 +41,7 @@ class SpecRecord(msgspec.Struct):
     solver: str | None = None
     solver_args: Raw = NOTHING
     tags: list[str] | None = None
-    dataset: DatasetRecord = msgspec.field(default_factory=DatasetRecord)
+    dataset: Raw = NOTHING
     sandbox: Raw = NOTHING
     model_generate_config: Raw = NOTHING
     model_base_url: str | None = None
@@ -128,7 +127,7 @@ class HeaderRecord(msgspec.Struct):
     plan: Raw = NOTHING
     results: Raw = NOTHING
     stats: Raw = NOTHING
-    error: ErrorRecord | None = None
+    error: Raw = NOTHING
     invalidated: bool = False
     tags: list[str] | None = None  # those of eval, and edits since
     metadata: Raw = NOTHING
@@ -145,10 +144,10 @@ class ContentRecord(msgspec.Struct):
 
 class MessageRecord(msgspec.Struct):
     role: str
-    content: Raw = NOTHING
+    content: str | list[Raw] | None = None
     id: str | None = None
     tool_calls: Raw = NOTHING
-    tool_call_id: str | None = None
+    tool_call_id: str | list[str] | None = None  # a user's message may answer several calls
     function: str | None = None
     error: Raw = NOTHING
     model: str | None = None
@@ -180,14 +179,15 @@ class ScoreRecord(msgspec.Struct):
     reason: str | None = None
 
 
+class ScoreMetadataRecord(msgspec.Struct):
+    """Where logs before 0.3.245 say why a score is no ordinary one."""
+
+    unscored_reason: Any = None
+
+
 class LimitRecord(msgspec.Struct):
     type: str = ""
     limit: float | None = None
-
-
-class PoolsRecord(msgspec.Struct):
-    messages: list[Raw] | None = None
-    calls: list[Raw] | None = None
 
 
 class TranscriptRecord(msgspec.Struct):
@@ -198,6 +198,8 @@ class TranscriptRecord(msgspec.Struct):
 
 
 class SampleRecord(msgspec.Struct):
+    """A sample; what stands behind `description` has no column and is kept as it is."""
+
     id: int | str
     epoch: Int4 = 1
     input: Raw = NOTHING
@@ -206,26 +208,42 @@ class SampleRecord(msgspec.Struct):
     sandbox: Raw = NOTHING
     messages: list[Raw] | None = None
     output: Raw = NOTHING
-    scores: dict[str, ScoreRecord] | None = None
-    score: ScoreRecord | None = None  # before scores were several
+    scores: dict[str, Raw] | None = None
+    score: Raw = NOTHING  # before scores were several
     metadata: Raw = NOTHING
     store: Raw = NOTHING
     events: list[Raw] | None = None
     transcript: TranscriptRecord | None = None
-    model_usage: dict[str, UsageRecord] | None = None
+    model_usage: dict[str, Raw] | None = None
     started_at: str | None = None
     completed_at: str | None = None
     total_time: float | None = None
     working_time: float | None = None
     uuid: str | None = None
     invalidation: Raw = NOTHING
-    error: ErrorRecord | None = None
+    error: Raw = NOTHING
     error_retries: Raw = NOTHING
     attachments: dict[str, str] | None = None
-    events_data: PoolsRecord | None = None
+    events_data: dict[str, list[Raw]] | None = None
     message_pool: list[Raw] | None = None  # of autumn 2025, before events_data
     call_pool: list[Raw] | None = None
-    limit: LimitRecord | None = None
+    limit: Raw = NOTHING
+    description: Raw = NOTHING
+    files: Raw = NOTHING
+    setup: Raw = NOTHING
+    timelines: Raw = NOTHING
+    role_usage: Raw = NOTHING
+    model_fallbacks: Raw = NOTHING
+    turn_count: Raw = NOTHING
+    token_limit: Raw = NOTHING
+    token_limit_type: Raw = NOTHING
+    token_limit_usage: Raw = NOTHING
+    message_limit: Raw = NOTHING
+    time_limit: Raw = NOTHING
+
+
+_SAMPLE_FIELDS = SampleRecord.__struct_fields__
+SAMPLE_FIELDS_WITHOUT_COLUMN = _SAMPLE_FIELDS[_SAMPLE_FIELDS.index("description") :]
 
 
 class SummaryRecord(msgspec.Struct):
@@ -237,15 +255,15 @@ class SummaryRecord(msgspec.Struct):
     target: Raw = NOTHING
     choices: Raw = NOTHING
     metadata: Raw = NOTHING
-    scores: dict[str, ScoreRecord] | None = None
-    model_usage: dict[str, UsageRecord] | None = None
+    scores: dict[str, Raw] | None = None
+    model_usage: dict[str, Raw] | None = None
     started_at: str | None = None
     completed_at: str | None = None
     total_time: float | None = None
     working_time: float | None = None
     uuid: str | None = None
-    error: str | None = None
-    limit: str | None = None
+    error: Raw = NOTHING  # a text, not an object as in the sample
+    limit: Raw = NOTHING
 
 
 class EventRecord(msgspec.Struct):
@@ -258,21 +276,15 @@ class EventRecord(msgspec.Struct):
     completed: str | None = None
     working_start: float | None = None
     working_time: float | None = None
-    model: Raw = NOTHING
-    role: Raw = NOTHING
-    function: Raw = NOTHING
+    model: str | None = None
+    role: str | None = None
+    function: str | None = None
     retries: Int4 | None = None
-    output: Raw = NOTHING
-    error: Raw = NOTHING
+    output: CallOutputRecord | str | None = None
+    error: ErrorRecord | str | None = None
+    intermediate: bool = False
 
 
 class ScoreEventRecord(msgspec.Struct):
-    score: ScoreRecord
-    intermediate: bool = False
+    score: Raw
     scorer: str | None = None
-
-
-def unknown_fields(fields: Mapping[str, Raw], record: type[msgspec.Struct]) -> dict[str, Raw]:
-    """Return the fields of a JSON object that a record has no attribute for."""
-    known = record.__struct_fields__
-    return {name: value for name, value in fields.items() if name not in known}

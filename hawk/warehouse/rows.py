@@ -18,11 +18,16 @@ _JSONB_VERSION = b"\x01"
 def jsonb(value: Raw | bytes) -> Jsonb | None:
     """Return JSON as jsonb for COPY; null and absent are SQL's null, what is too large only says how large it was."""
     size = len(value)
-    if size <= 4 and bytes(value) in (b"", b"null"):
+    if size <= 4 and (not size or bytes(value) == b"null"):
         return None
     if size > MAX_JSON_BYTES:
-        value = b'{"hawk_omitted_bytes": %d}' % size
+        value = omitted(size)
     return Jsonb(b"".join((_JSONB_VERSION, value)))
+
+
+def omitted(size_bytes: int) -> bytes:
+    """Return the JSON that stands for a value too large to be kept."""
+    return b'{"hawk_omitted_bytes": %d}' % size_bytes
 
 
 class EvalRow(NamedTuple):
@@ -164,6 +169,7 @@ class ScoreRow(NamedTuple):
     metadata: Jsonb | None
     history: Jsonb | None
     reason: str | None
+    other: Jsonb | None
 
 
 class MessageRow(NamedTuple):
@@ -181,6 +187,7 @@ class MessageRow(NamedTuple):
     model: str | None
     source: str | None
     metadata: Jsonb | None
+    other: Jsonb | None
 
 
 class EventRow(NamedTuple):

@@ -2,12 +2,15 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw
 
+from hawk.warehouse.decoding import Reader
 from hawk.warehouse.log_archive import BrokenLog
+from hawk.warehouse.log_sample import LogSample, Transcript
 from hawk.warehouse.log_values import (
     content_text,
     finite,
@@ -16,30 +19,39 @@ from hawk.warehouse.log_values import (
     string,
     total_tokens,
     usage_columns,
-    value_number,
 )
-from hawk.warehouse.raw_json import is_given, is_string
-from hawk.warehouse.reader import LogSample
-from hawk.warehouse.records import MessageRecord, OutputRecord, SampleRecord, ScoreEventRecord, ScoreRecord
-from hawk.warehouse.rows import Row, SampleModelUsageRow, SampleRow, ScoreRow, jsonb
-from hawk.warehouse.transcript_rows import (
-    attachment_row,
-    attachments_of,
-    event_row,
-    events_of,
-    message_row,
-    pool_row,
-    pools_of,
+from hawk.warehouse.raw_json import is_given, is_object, is_string
+from hawk.warehouse.records import (
+    SAMPLE_FIELDS_WITHOUT_COLUMN,
+    ErrorRecord,
+    LimitRecord,
+    MessageRecord,
+    OutputRecord,
+    SampleRecord,
+    UsageRecord,
 )
-
-UNNAMED_SCORER = "score"
+from hawk.warehouse.row_batches import SMALL_ROW_BYTES, RowBatch, in_batches
+from hawk.warehouse.rows import (
+    AttachmentRow,
+    EventPoolRow,
+    EventRow,
+    MessageRow,
+    Row,
+    SampleModelUsageRow,
+    SampleRow,
+    ScoreRow,
+    jsonb,
+)
+from hawk.warehouse.score_rows import IntermediateScore, score_rows
+from hawk.warehouse.transcript_rows import MODEL_CALL, TOOL_CALL, event_row, message_row, pool_row
 
 _SAMPLE_UUID_NAMESPACE = uuid.UUID("5e7f8f5c-6f0e-5a3c-9a5e-0f5d6b1f6f55")
-_SMALL_ROW_BYTES = 500  # what a row without a transcript in it takes, roughly
 
-_decode_score_event = msgspec.json.Decoder(ScoreEventRecord).decode
 _decode_output = msgspec.json.Decoder(OutputRecord).decode
 _decode_messages = msgspec.json.Decoder(list[MessageRecord]).decode
+_read_usage = Reader(UsageRecord).read
+_read_error = Reader(ErrorRecord).read
+_read_limit = Reader(LimitRecord).read
 _encode = msgspec.json.encode
 
 
@@ -49,6 +61,15 @@ class SampleContext(msgspec.Struct, frozen=True):
     import_id: int
     eval_id: str
     first_scorer: str | None  # whose score it is where a sample of an old log has one without a name
+
+
+@dataclass
+class _Seen:
+    """What the rows of a transcript told, which the sample's own row says in sum."""
+
+    messages: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    intermediate: list[IntermediateScore] = field(default_factory=list)
 
 
 def uuid_of(eval_id: str, record: SampleRecord) -> str:
@@ -61,79 +82,89 @@ def made_uuid(eval_id: str, record: SampleRecord) -> str:
     return str(uuid.uuid5(_SAMPLE_UUID_NAMESPACE, f"{eval_id}/{record.id}/{record.epoch}"))
 
 
-def sample_rows(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[tuple[Row, int]]:
-    """Yield the sample's rows under a uuid, each with about the bytes it takes; the sample's own comes last.
+def sample_batches(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[RowBatch]:
+    """Yield the sample's rows under a uuid, table by table; the sample's own is the last.
 
     Raises BrokenLog that names the sample where it is not what Inspect writes.
     """
     try:
-        yield from _rows(context, sample, sample_uuid)
+        yield from _batches(context, sample, sample_uuid)
     except (msgspec.DecodeError, RecursionError) as error:
         record = sample.record
         raise BrokenLog(f"Sample {record.id!r}, epoch {record.epoch}, is not what Inspect writes: {error}.") from error
 
 
-def _rows(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[tuple[Row, int]]:
-    record, import_id = sample.record, context.import_id
-    attachments = attachments_of(record)
-    for index, data in enumerate(record.messages or ()):
-        yield message_row(import_id, sample_uuid, index, data, attachments), len(data)
-    kinds: Counter[str] = Counter()
-    intermediate: list[ScoreEventRecord] = []
-    for index, data in enumerate(events_of(record)):
-        event = event_row(import_id, sample_uuid, index, data)
-        kinds[event.kind] += 1
-        if event.kind == "score" and (scored := _decode_score_event(data)).intermediate:
-            intermediate.append(scored)
-        yield event, len(data)
-    for pool, entries in pools_of(record).items():
+def sample_rows(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[tuple[Row, int]]:
+    """Yield the sample's rows one by one, each with about the bytes it takes."""
+    for batch in sample_batches(context, sample, sample_uuid):
+        size_bytes = batch.size_bytes // len(batch.rows)
+        for row in batch.rows:
+            yield row, size_bytes
+
+
+def _batches(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[RowBatch]:
+    import_id, transcript, seen = context.import_id, sample.transcript, _Seen()
+    yield from in_batches(MessageRow, _message_rows(import_id, sample_uuid, transcript, seen))
+    yield from in_batches(EventRow, _event_rows(import_id, sample_uuid, transcript, seen))
+    yield from in_batches(EventPoolRow, _pool_rows(import_id, sample_uuid, transcript))
+    yield from in_batches(
+        AttachmentRow,
+        (
+            (AttachmentRow(import_id, sample_uuid, name, content), len(content))
+            for name, content in transcript.attachments()
+        ),
+    )
+    scores = score_rows(
+        import_id, sample_uuid, sample.record, intermediate=seen.intermediate, first_scorer=context.first_scorer
+    )
+    yield from in_batches(ScoreRow, ((score, 0) for score in scores))
+    usages = {name: _read_usage(usage) for name, usage in (sample.record.model_usage or {}).items()}
+    yield from in_batches(
+        SampleModelUsageRow,
+        (
+            (SampleModelUsageRow(import_id, sample_uuid, model, **usage_columns(usage)), 0)
+            for model, (usage, _) in usages.items()
+        ),
+    )
+    row = _sample_row(context, sample, sample_uuid, seen, [usage for usage, _ in usages.values()])
+    yield RowBatch(SampleRow, [row], sum(map(len, filter(None, (row.store, row.output, row.input)))) + SMALL_ROW_BYTES)
+
+
+def _message_rows(
+    import_id: int, sample_uuid: str, transcript: Transcript, seen: _Seen
+) -> Iterator[tuple[MessageRow, int]]:
+    for index, data in enumerate(transcript.messages()):
+        yield message_row(import_id, sample_uuid, index, data, transcript.attachment), len(data)
+        seen.messages = index + 1
+
+
+def _event_rows(
+    import_id: int, sample_uuid: str, transcript: Transcript, seen: _Seen
+) -> Iterator[tuple[EventRow, int]]:
+    kinds = seen.events
+    for index, data in enumerate(transcript.events()):
+        row, event = event_row(import_id, sample_uuid, index, data)
+        kinds[event.event] += 1
+        if event.intermediate and event.event == "score":
+            seen.intermediate.append(IntermediateScore.read(data))
+        yield row, len(data)
+
+
+def _pool_rows(import_id: int, sample_uuid: str, transcript: Transcript) -> Iterator[tuple[EventPoolRow, int]]:
+    for pool, entries in transcript.pools():
         for index, data in enumerate(entries):
             yield pool_row(import_id, sample_uuid, pool, index, data), len(data)
-    for name, content in attachments.items():
-        yield attachment_row(import_id, sample_uuid, name, content), len(content)
-    for score in _score_rows(context, record, sample_uuid, intermediate):
-        yield score, _SMALL_ROW_BYTES
-    for model, usage in (record.model_usage or {}).items():
-        yield SampleModelUsageRow(import_id, sample_uuid, model, **usage_columns(usage)), _SMALL_ROW_BYTES
-    yield _sample_row(context, sample, sample_uuid, kinds), len(record.store) + len(record.output) + _SMALL_ROW_BYTES
 
 
-def _score_rows(
-    context: SampleContext, record: SampleRecord, sample_uuid: str, intermediate: list[ScoreEventRecord]
-) -> Iterator[ScoreRow]:
-    scores = record.scores
-    if scores is None and record.score is not None:
-        scores = {context.first_scorer or UNNAMED_SCORER: record.score}
-    for scorer, score in (scores or {}).items():
-        yield _score_row(context.import_id, sample_uuid, scorer, 0, score)
-    only_scorer = next(iter(scores)) if scores and len(scores) == 1 else UNNAMED_SCORER
-    seen: Counter[str] = Counter()
-    for event in intermediate:
-        scorer = event.scorer or only_scorer
-        seen[scorer] += 1
-        yield _score_row(context.import_id, sample_uuid, scorer, seen[scorer], event.score)
-
-
-def _score_row(import_id: int, sample_uuid: str, scorer: str, index: int, score: ScoreRecord) -> ScoreRow:
-    return ScoreRow(
-        import_id=import_id,
-        sample_uuid=sample_uuid,
-        scorer=scorer,
-        score_index=index,
-        value=jsonb(score.value),
-        value_number=value_number(score.value),
-        answer=score.answer,
-        explanation=score.explanation,
-        is_intermediate=index > 0,
-        metadata=jsonb(score.metadata),
-        history=jsonb(score.history),
-        reason=score.reason,
-    )
-
-
-def _sample_row(context: SampleContext, sample: LogSample, sample_uuid: str, kinds: Counter[str]) -> SampleRow:
+def _sample_row(
+    context: SampleContext, sample: LogSample, sample_uuid: str, seen: _Seen, usages: list[UsageRecord]
+) -> SampleRow:
     record = sample.record
-    attachments = attachments_of(record)
+    other = {name: value for name in SAMPLE_FIELDS_WITHOUT_COLUMN if is_given(value := getattr(record, name))}
+    other.update(sample.other)
+    error, limit = _error(record, other), _limit(record, other)
+    if any(_read_usage(usage)[1] for usage in (record.model_usage or {}).values()):
+        other["model_usage"] = Raw(_encode(record.model_usage))
     return SampleRow(
         import_id=context.import_id,
         sample_uuid=sample_uuid,
@@ -141,50 +172,72 @@ def _sample_row(context: SampleContext, sample: LogSample, sample_uuid: str, kin
         sample_id=str(record.id),
         epoch=record.epoch,
         input=jsonb(record.input),
-        input_text=_input_text(record, attachments),
+        input_text=_input_text(record, sample.transcript),
         target=jsonb(record.target),
         choices=jsonb(record.choices),
         output=jsonb(record.output),
-        output_text=_output_text(record.output, attachments),
+        output_text=_output_text(record.output, sample.transcript),
         metadata=jsonb(record.metadata),
         store=jsonb(record.store),
         sandbox=jsonb(record.sandbox),
-        error_message=record.error.message if record.error else None,
-        error_traceback=record.error.traceback if record.error else None,
+        error_message=error.message if error else None,
+        error_traceback=error.traceback if error else None,
         error_retries=jsonb(record.error_retries),
-        limit_type=record.limit.type if record.limit else None,
-        limit_value=finite(record.limit.limit) if record.limit else None,
+        limit_type=limit.type if limit else None,
+        limit_value=finite(limit.limit) if limit else None,
         is_invalidated=is_given(record.invalidation),
         invalidation=jsonb(record.invalidation),
         is_complete=sample.is_complete,
         total_seconds=record.total_time,
         working_seconds=record.working_time,
-        message_count=len(record.messages or ()),
-        event_count=kinds.total(),
-        model_call_count=kinds["model"],
-        tool_call_count=kinds["tool"],
-        **total_tokens((record.model_usage or {}).values()),
-        other=jsonb(_encode(sample.other)) if sample.other else None,
+        message_count=seen.messages,
+        event_count=seen.events.total(),
+        model_call_count=seen.events[MODEL_CALL],
+        tool_call_count=seen.events[TOOL_CALL],
+        **total_tokens(usages),
+        other=jsonb(_encode(other)) if other else None,
         started_at=moment(record.started_at),
         completed_at=moment(record.completed_at),
     )
 
 
-def _input_text(record: SampleRecord, attachments: Mapping[str, str]) -> str | None:
+def _error(record: SampleRecord, other: dict[str, Raw]) -> ErrorRecord | None:
+    if is_string(record.error):  # as summaries have it
+        return ErrorRecord(message=string(record.error) or "")
+    if not is_object(record.error):
+        return None
+    error, rest = _read_error(record.error)
+    if rest:
+        other["error"] = Raw(_encode(rest))
+    return error
+
+
+def _limit(record: SampleRecord, other: dict[str, Raw]) -> LimitRecord | None:
+    if is_string(record.limit):
+        return LimitRecord(type=string(record.limit) or "")
+    if not is_object(record.limit):
+        return None
+    limit, rest = _read_limit(record.limit)
+    if rest:
+        other["limit"] = Raw(_encode(rest))
+    return limit
+
+
+def _input_text(record: SampleRecord, transcript: Transcript) -> str | None:
     if is_string(record.input):
         text = string(record.input)
-        return None if text is None else resolved(text, attachments)
+        return None if text is None else resolved(text, transcript.attachment)
     if not is_given(record.input):
         return None
     users = [message for message in _decode_messages(record.input) if message.role == "user"]
-    return content_text(users[-1].content, attachments) if users else None
+    return content_text(users[-1].content, transcript.attachment) if users else None
 
 
-def _output_text(output: Raw, attachments: Mapping[str, str]) -> str | None:
+def _output_text(output: Raw, transcript: Transcript) -> str | None:
     if not is_given(output):
         return None
     record = _decode_output(output)
     if record.completion is not None:
-        return resolved(record.completion, attachments)
+        return resolved(record.completion, transcript.attachment)
     message = record.choices[0].message if record.choices else None
-    return content_text(message.content, attachments) if message else None
+    return content_text(message.content, transcript.attachment) if message else None

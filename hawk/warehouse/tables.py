@@ -324,6 +324,7 @@ score = Table(
     Column("metadata", JSONB),
     Column("history", JSONB),
     Column("reason", Text),  # why the score is no ordinary one, as the scorer said it
+    Column("other", JSONB),  # the fields of the log that have no column here
     schema=RAW_SCHEMA,
 )
 
@@ -344,6 +345,7 @@ message = Table(
     Column("model", Text),
     Column("source", Text),
     Column("metadata", JSONB),
+    Column("other", JSONB),  # the fields of the log that have no column here
     schema=RAW_SCHEMA,
 )
 

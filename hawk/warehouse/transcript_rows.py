@@ -1,94 +1,109 @@
-"""The rows of what happened in a sample: its messages and events, and what those refer to. Pure."""
+"""The rows of what happened in a sample: its messages and events, and what those refer to. Pure.
 
-from collections.abc import Mapping, Sequence
+There are hundreds of thousands of them in a log, so what happens for each counts: rows are made by position.
+"""
+
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Raw
 
-from hawk.warehouse.log_values import content_text, error_text, moment, string
-from hawk.warehouse.raw_json import is_given, is_string
-from hawk.warehouse.records import CallOutputRecord, EventRecord, MessageRecord, SampleRecord, UsageRecord
-from hawk.warehouse.rows import AttachmentRow, EventPoolRow, EventRow, MessageRow, jsonb
+from hawk.warehouse.decoding import Reader
+from hawk.warehouse.log_values import Find, content_text, json_list, moment, string
+from hawk.warehouse.raw_json import is_given
+from hawk.warehouse.records import CallOutputRecord, ErrorRecord, EventRecord, Int4, MessageRecord, UsageRecord
+from hawk.warehouse.rows import EventPoolRow, EventRow, MessageRow, jsonb
 
-MESSAGE_POOL = "message"
-CALL_POOL = "call"
+MODEL_CALL = "model"
+TOOL_CALL = "tool"
 
-_decode_message = msgspec.json.Decoder(MessageRecord).decode
+_read_message = Reader(MessageRecord).read
 _decode_event = msgspec.json.Decoder(EventRecord).decode
-_decode_call_output = msgspec.json.Decoder(CallOutputRecord).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.encode
 _NO_USAGE = UsageRecord()
+_DECODE_FIELD: dict[str, Callable[[Raw], object]] = {
+    name: msgspec.json.Decoder(kind).decode
+    for name, kind in {
+        "uuid": str,
+        "span_id": str,
+        "timestamp": str,
+        "completed": str,
+        "working_start": float,
+        "working_time": float,
+        "model": str,
+        "role": str,
+        "function": str,
+        "retries": Int4,
+        "output": CallOutputRecord,
+        "error": ErrorRecord | str,
+        "intermediate": bool,
+    }.items()
+}
 
 
-def events_of(record: SampleRecord) -> Sequence[Raw]:
-    """Return the events of a sample, wherever its version of Inspect put them."""
-    if record.events is None and record.transcript is not None:
-        return record.transcript.events or ()
-    return record.events or ()
-
-
-def attachments_of(record: SampleRecord) -> Mapping[str, str]:
-    """Return the long values that the sample's texts refer to, by hash."""
-    if record.attachments is None and record.transcript is not None:
-        return record.transcript.content or {}
-    return record.attachments or {}
-
-
-def pools_of(record: SampleRecord) -> dict[str, Sequence[Raw]]:
-    """Return the messages and calls that the sample's events refer to by index."""
-    pools = record.events_data
-    return {
-        MESSAGE_POOL: (pools.messages if pools else record.message_pool) or (),
-        CALL_POOL: (pools.calls if pools else record.call_pool) or (),
-    }
-
-
-def message_row(import_id: int, sample_uuid: str, index: int, data: Raw, attachments: Mapping[str, str]) -> MessageRow:
+def message_row(import_id: int, sample_uuid: str, index: int, data: Raw, attachment: Find) -> MessageRow:
     """Return a message; its content as JSON only where that says more than the text."""
-    message = _decode_message(data)
+    message, other = _read_message(data)
+    content = message.content
+    call_id, error = message.tool_call_id, message.error
+    if other or isinstance(call_id, list):
+        other = dict(other)
+        if isinstance(call_id, list):
+            other["tool_call_id"], call_id = Raw(_encode(call_id)), None
+        if "tool_error" in other and not is_given(error):  # as logs of 2024 have it
+            error = Raw(_encode({"type": "unknown", "message": other.pop("tool_error")}))
     return MessageRow(
-        import_id=import_id,
-        sample_uuid=sample_uuid,
-        message_index=index,
-        message_id=message.id,
-        role=message.role,
-        text=content_text(message.content, attachments),
-        content=None if is_string(message.content) else jsonb(message.content),
-        tool_calls=jsonb(message.tool_calls),
-        tool_call_id=message.tool_call_id,
-        tool_name=message.function,
-        tool_error=jsonb(message.error),
-        model=message.model,
-        source=message.source,
-        metadata=jsonb(message.metadata),
+        import_id,
+        sample_uuid,
+        index,
+        message.id,
+        message.role,
+        content_text(content, attachment),
+        jsonb(json_list(content)) if isinstance(content, list) else None,
+        jsonb(message.tool_calls),
+        call_id,
+        message.function,
+        jsonb(error),
+        message.model,
+        message.source,
+        jsonb(message.metadata),
+        jsonb(_encode(other)) if other else None,
     )
 
 
-def event_row(import_id: int, sample_uuid: str, index: int, data: Raw) -> EventRow:
-    """Return an event: what people look for in columns, all of it in `data`."""
-    event = _decode_event(data)
-    is_call = event.event == "model"
-    usage = (_decode_call_output(event.output).usage if is_call and is_given(event.output) else None) or _NO_USAGE
-    return EventRow(
-        import_id=import_id,
-        sample_uuid=sample_uuid,
-        event_index=index,
-        event_uuid=event.uuid,
-        kind=event.event,
-        span_id=event.span_id,
-        started_at=moment(event.timestamp),
-        completed_at=moment(event.completed),
-        working_start_seconds=event.working_start,
-        working_seconds=event.working_time,
-        model=string(event.model) if is_call else None,
-        model_role=string(event.role) if is_call else None,
-        tool_name=string(event.function) if event.event == "tool" else None,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        total_tokens=usage.total_tokens,
-        retries=event.retries,
-        error=error_text(event.error),
-        data=jsonb(data),
+def event_row(import_id: int, sample_uuid: str, index: int, data: Raw) -> tuple[EventRow, EventRecord]:
+    """Return an event, what people look for in columns, all of it in `data`; and the record it was made from."""
+    try:
+        event = _decode_event(data)
+    except msgspec.ValidationError:
+        event = _event_as_far_as_known(data)
+    usage, error = _NO_USAGE, event.error
+    is_call = event.event == MODEL_CALL
+    if is_call and isinstance(event.output, CallOutputRecord):
+        usage = event.output.usage or _NO_USAGE
+    row = EventRow(
+        import_id,
+        sample_uuid,
+        index,
+        event.uuid,
+        event.event,
+        event.span_id,
+        moment(event.timestamp),
+        moment(event.completed),
+        event.working_start,
+        event.working_time,
+        event.model if is_call else None,
+        event.role if is_call else None,
+        event.function if event.event == TOOL_CALL else None,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.total_tokens,
+        event.retries,
+        error.message if isinstance(error, ErrorRecord) else error,
+        jsonb(data),
     )
+    return row, event
 
 
 def pool_row(import_id: int, sample_uuid: str, pool: str, index: int, data: Raw) -> EventPoolRow:
@@ -96,6 +111,17 @@ def pool_row(import_id: int, sample_uuid: str, pool: str, index: int, data: Raw)
     return EventPoolRow(import_id, sample_uuid, pool, index, jsonb(data))
 
 
-def attachment_row(import_id: int, sample_uuid: str, name: str, content: str) -> AttachmentRow:
-    """Return a long value under its hash."""
-    return AttachmentRow(import_id, sample_uuid, name, content)
+def _event_as_far_as_known(data: Raw) -> EventRecord:
+    """Return an event of a kind in which some field is not what it is elsewhere: that field is only in `data`."""
+    fields = _decode_fields(data)
+    kind = string(fields.get("event", Raw()))
+    if kind is None:
+        raise msgspec.ValidationError("Object missing required field `event`")
+    found: dict[str, object] = {}
+    for name, decode in _DECODE_FIELD.items():
+        if is_given(fields.get(name, Raw())):
+            try:
+                found[name] = decode(fields[name])
+            except msgspec.ValidationError:
+                continue
+    return EventRecord(event=kind, **found)  # type: ignore[arg-type]  # each was decoded as its field's type

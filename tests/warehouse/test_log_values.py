@@ -76,11 +76,13 @@ def test_times_are_aware(text: str | None, expected: datetime | None) -> None:
     ],
 )
 def test_content_is_text(content: Any, text: str | None) -> None:
-    assert content_text(raw(content), {"abc": "the long one"}) == text
+    given_content = msgspec.json.decode(json.dumps(content), type=str | list[Raw] | None)
+
+    assert content_text(given_content, {"abc": "the long one"}.get) == text
 
 
 def test_text_that_only_mentions_an_attachment_stays() -> None:
-    assert resolved("see attachment://abc", {"abc": "the long one"}) == "see attachment://abc"
+    assert resolved("see attachment://abc", {"abc": "the long one"}.get) == "see attachment://abc"
 
 
 def test_tokens_of_models_add_up_and_uncounted_ones_stay_none() -> None:
