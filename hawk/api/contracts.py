@@ -1,10 +1,13 @@
 """Bodies of the API's requests and answers, shared with the CLI; nothing here knows about FastAPI."""
 
+import re
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from hawk.errors import UserError
+from hawk.ids import parse_job_id
 from hawk.job_launcher import JobPhase
 
 Priority = Literal["low", "medium", "high"]
@@ -194,6 +197,41 @@ class PlanResponse(_Answer):
     may_launch: bool
 
 
+class CredentialsRequest(_Contract):
+    """A job asks for its own credentials; a scan names the eval sets that it reads."""
+
+    job_id: str = Field(min_length=1, max_length=255)
+    job_type: Literal["eval-set", "scan"] = "eval-set"
+    source_eval_set_ids: list[str] = Field(default_factory=list, max_length=100)
+
+    @field_validator("job_id")
+    @classmethod
+    def _check_job_id(cls, job_id: str) -> str:
+        try:
+            return parse_job_id(job_id, field="job_id")
+        except UserError as error:
+            raise ValueError(error.message) from error
+
+    @field_validator("source_eval_set_ids")
+    @classmethod
+    def _check_sources(cls, ids: list[str]) -> list[str]:
+        # They become part of a policy, where '*' and '?' mean more than themselves.
+        for eval_set_id in ids:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", eval_set_id):
+                raise ValueError(f"{eval_set_id!r} is not the id of an eval set")
+        return list(dict.fromkeys(ids))
+
+
+class CredentialsResponse(_Answer):
+    """AWS credentials, in the form and with the names of `credential_process`."""
+
+    Version: Literal[1] = 1
+    AccessKeyId: str
+    SecretAccessKey: str
+    SessionToken: str
+    Expiration: datetime
+
+
 class WhyResponse(_Answer):
     """What the caller may do with a thing, and why; groups are named only where he may know of the thing."""
 
@@ -273,6 +311,7 @@ class LogToImport(_Contract):
         pattern=r"^[0-9a-f]{64}$", description="SHA-256 over the SHA-256 of its parts, which have `part_bytes` each."
     )
     eval_id: str = Field(max_length=200)
+    task_name: str = Field(default="", max_length=1000)
     model_names: list[str] = Field(max_length=1000)
 
 

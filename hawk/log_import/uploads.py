@@ -37,7 +37,9 @@ insert into ops.log_upload
      created_at, state_changed_at)
 values (%(upload_id)s, %(eval_set_id)s, %(set_name)s, %(created_by)s, %(email)s, %(file_name)s, %(size_bytes)s,
     %(content_hash)s, %(part_bytes)s, 'open', now(), now())
-on conflict (created_by, content_hash) where state = 'open' do update set state_changed_at = now()
+on conflict (created_by, content_hash) where state = 'open' do update
+set eval_set_id = excluded.eval_set_id, set_name = excluded.set_name, file_name = excluded.file_name,
+    state_changed_at = now()
 returning *
 """
 _SETTLE = """

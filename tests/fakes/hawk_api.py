@@ -17,6 +17,8 @@ from hawk.api.app import create_app
 from hawk.api.dagster_client import DagsterClient
 from hawk.api.database import Database
 from hawk.api.services import Services
+from hawk.api.rate_limit import RateLimit
+from hawk.api.token_broker import token_broker
 from hawk.auth import TokenVerifier
 from hawk.dev.issuer_tokens import Grant, TokenMint
 from hawk.object_store import s3_client
@@ -48,19 +50,23 @@ class HawkApi:
         self.dagster = FakeDagster()
         self._mint = TokenMint(IssuerSettings(home=home, issuer=issuer))
         fetch = self._document if issuer == ISSUER else None
+        s3 = s3_client(self.settings)
         self.services = Services(
             settings=self.settings,
             database=Database(self.settings),
-            s3=s3_client(self.settings),
+            s3=s3,
             verifier=TokenVerifier(self.settings, fetch=fetch),
             dagster=DagsterClient(self.settings.dagster_url, transport=self.dagster.transport),
+            broker=token_broker(self.settings, s3),
+            broker_limit=RateLimit(self.settings.broker_per_minute),
         )
         self.app: FastAPI = create_app(self.settings, services=self.services)
 
     def clear(self) -> None:
         """Make all as it was before the first request."""
         with self.connection() as connection:
-            connection.execute("truncate ops.eval_set, ops.attempt, ops.job_secret, ops.model_group, ops.log_inbox")
+            tables = ("eval_set", "attempt", "job_secret", "model_group", "log_inbox", "log_upload")
+            connection.execute(f"truncate {', '.join(f'ops.{table}' for table in tables)} cascade")
             connection.execute("truncate raw.eval_import cascade")
             connection.execute("drop schema marts cascade; create schema marts")
             connection.cursor().executemany("insert into ops.model_group values (%s, %s)", list(MODELS.items()))
