@@ -44,6 +44,7 @@ class AttemptStatus(BaseModel):
     ended_at: datetime | None = None
     peak_memory_bytes: int | None = None
     last_log_lines: str = ""
+    pod_events: tuple[str, ...] = ()  # what Kubernetes said of its pod, oldest first
 
 
 class JobStatus(BaseModel):

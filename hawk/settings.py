@@ -89,7 +89,25 @@ class SecretStoreSettings(HawkSettings):
     secret_key: SecretStr = Field(description="Fernet key that encrypts ops.job_secret.")
 
 
-class ApiSettings(DatabaseSettings, ObjectStoreSettings, IdentitySettings, SecretStoreSettings):
+class BrokerSettings(ObjectStoreSettings):
+    """Credentials for jobs."""
+
+    log_role_arn: str | None = Field(default=None, description="Role that jobs' sessions are of; unset: no broker.")
+    sts_endpoint_url: str | None = Field(default=None, description="STS other than AWS's; unset: that of S3.")
+    session_seconds: int = Field(
+        default=3600, ge=900, le=3600, description="Life of a session; AWS caps chained roles at an hour."
+    )
+    broker_audience: str = Field(default="hawk-token-broker", description="`aud` of the pods' tokens.")
+    pod_token_issuer: str | None = Field(
+        default=None, description="Issuer of the cluster's service account tokens; set: jobs prove their pod with one."
+    )
+    pod_token_key_set: Path | None = Field(
+        default=None, description="File of the issuer's keys (JWKS) where its discovery document cannot be read."
+    )
+    broker_per_minute: int = Field(default=60, ge=1, description="Most grants a minute to one job.")
+
+
+class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStoreSettings):
     """The API server."""
 
     api_host: str = "127.0.0.1"
@@ -170,7 +188,7 @@ class KubernetesSettings(HawkSettings):
     job_deadline_seconds: int | None = Field(default=None, ge=60, description="Longest life of a job; unset: none.")
     job_ttl_seconds: int = Field(default=3600, ge=0, description="How long an ended Job and its pods are kept.")
     stop_grace_seconds: float = Field(default=120.0, ge=0, description="From the wish to stop to the first signal.")
-    kill_grace_seconds: int = Field(default=120, ge=1, description="From that signal to the end by force.")
+    kill_grace_seconds: float = Field(default=120.0, ge=0, description="From that signal to the end by force.")
     start_patience_seconds: int = Field(
         default=900, ge=1, description="A pod that cannot start (no such image) fails its job after this long."
     )
@@ -247,11 +265,51 @@ class ProxySettings(DatabaseSettings, IdentitySettings):
     provider_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description='Keys of OpenAI-compatible providers: {"openrouter": "sk-…"}.'
     )
+    azure_upstream: str | None = Field(default=None, description="Azure OpenAI: https://NAME.openai.azure.com.")
+    azure_api_key: SecretStr | None = None
+    vertex_upstream: str = "https://aiplatform.googleapis.com"
+    vertex_project: str | None = Field(default=None, description="Google project that pays for calls to Vertex.")
+    vertex_location: str | None = Field(default=None, description="Where Vertex works for them: us-central1, global.")
+    vertex_api_key: SecretStr | None = Field(default=None, description="Key of Vertex's express mode.")
+    vertex_service_account: SecretStr | None = Field(
+        default=None, description="JSON of the key of a service account, used instead of a Vertex API key."
+    )
+    allowed_upstream_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that registered providers may have, beside those of the settings above."
+    )
+    secret_key: SecretStr | None = Field(default=None, description="Fernet key that decrypts stored provider keys.")
     max_request_bytes: int = Field(default=64 * 1024 * 1024, description="Larger bodies are refused with 413.")
     upstream_timeout_seconds: float = Field(default=600.0, gt=0, description="Longest silence of a provider.")
     upstream_connect_seconds: float = Field(default=10.0, gt=0)
+    upstream_retries: int = Field(
+        default=0, ge=0, le=5, description="How often a call that got 429, 503 or 529 is sent again; 0: relayed."
+    )
+    upstream_retry_seconds: float = Field(
+        default=20.0, gt=0, description="Longest wait before a call is sent again; a longer Retry-After is relayed."
+    )
     registry_seconds: float = Field(default=10.0, gt=0, le=15, description="How often models and groups are re-read.")
+    ledger_folder: Path | None = Field(
+        default=None, description="Where calls are written down first, on a disk that outlives the process."
+    )
+    ledger_copy_seconds: float = Field(default=1.0, gt=0, le=60, description="How often the ledger goes to Postgres.")
+    reserved_output_tokens: int = Field(
+        default=4096, ge=1, description="Tokens that an answer may have at most where neither call nor model says."
+    )
+    limit_wait_seconds: float = Field(
+        default=120.0, gt=0, description="How long a call waits for its turn under a limit before it gets 429."
+    )
+    share_limits: bool = Field(default=False, description="Share limits with the other proxies of this database.")
+    proxy_workers: int = Field(default=1, ge=1, le=64, description="Processes that serve; more than one share limits.")
+    log_calls: bool = Field(default=True, description="Write a line to the log for each call.")
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Bearer token of /metrics; unset: only this machine may ask."
+    )
+    otlp_endpoint: str | None = Field(default=None, description="OpenTelemetry collector (gRPC); unset: no traces.")
     drain_seconds: int = Field(default=300, ge=0, description="How long running streams may last after SIGTERM.")
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.ledger_folder or self.home / "proxy" / "ledger"
 
 
 class ViewerSettings(DatabaseSettings, ObjectStoreSettings):

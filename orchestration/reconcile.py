@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import Connection
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from assets.log_folder import LogFolder, list_log_folder, read_log_facts
 from hawk.errors import Conflict
@@ -30,18 +31,18 @@ select * from ops.eval_set where status in ('claimed', 'launched') order by crea
 _KEEP_ATTEMPT = """
 insert into ops.attempt as known
     (eval_set_id, job_name, attempt_number, launcher, phase, exit_code, reason, message, peak_memory_bytes,
-     last_log_lines, started_at, ended_at, updated_at)
+     last_log_lines, pod_events, started_at, ended_at, updated_at)
 values (%(eval_set_id)s, %(job_name)s, %(attempt_number)s, %(launcher)s, %(phase)s, %(exit_code)s, %(reason)s,
-    %(message)s, %(peak_memory_bytes)s, %(last_log_lines)s, %(started_at)s, %(ended_at)s, now())
+    %(message)s, %(peak_memory_bytes)s, %(last_log_lines)s, %(pod_events)s, %(started_at)s, %(ended_at)s, now())
 on conflict (eval_set_id, job_name, attempt_number) do update
 set launcher = excluded.launcher, phase = excluded.phase, exit_code = excluded.exit_code, reason = excluded.reason,
     message = excluded.message, peak_memory_bytes = excluded.peak_memory_bytes,
-    last_log_lines = excluded.last_log_lines, started_at = excluded.started_at, ended_at = excluded.ended_at,
-    updated_at = now()
+    last_log_lines = excluded.last_log_lines, pod_events = excluded.pod_events,
+    started_at = excluded.started_at, ended_at = excluded.ended_at, updated_at = now()
 where (known.phase, known.exit_code, known.reason, known.message, known.last_log_lines, known.started_at,
-       known.ended_at, known.peak_memory_bytes)
+       known.ended_at, known.peak_memory_bytes, known.pod_events)
     is distinct from (excluded.phase, excluded.exit_code, excluded.reason, excluded.message, excluded.last_log_lines,
-       excluded.started_at, excluded.ended_at, excluded.peak_memory_bytes)
+       excluded.started_at, excluded.ended_at, excluded.peak_memory_bytes, excluded.pod_events)
 """
 
 
@@ -118,6 +119,7 @@ def keep_attempts(connection: Connection[DictRow], job: JobStatus, *, launcher: 
             "launcher": launcher,
             "message": _storable(attempt.message),
             "last_log_lines": _storable(attempt.last_log_lines),
+            "pod_events": Jsonb([_storable(event) for event in attempt.pod_events]) if attempt.pod_events else None,
         }
         for attempt in job.attempts
     ]

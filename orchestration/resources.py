@@ -52,11 +52,11 @@ def orchestration_settings() -> OrchestrationSettings:
 
 
 def launcher_of(settings: OrchestrationSettings) -> JobLauncher:
-    """Return the launcher that the settings name. Raises UserError for one that does not exist yet."""
+    """Return the launcher that the settings name. Raises UserError where it has no cluster."""
     if settings.launcher == "local":
         from orchestration.launchers.local import LocalJobLauncher
 
         return LocalJobLauncher(settings.home / "jobs", python=settings.runner_python, max_jobs=settings.max_local_jobs)
-    raise UserError(
-        f"There is no launcher {settings.launcher!r}.", hint="Set HAWK_LAUNCHER=local.", value=settings.launcher
-    )
+    from orchestration.launchers.kubernetes_surroundings import kubernetes_launcher
+
+    return kubernetes_launcher(settings)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -17,6 +18,9 @@ from hawk.dev.postgres import EmbeddedPostgres
 from hawk.object_store import s3_client
 from hawk.settings import ObjectStoreSettings
 from hawk.warehouse.migrate import migrate
+
+if TYPE_CHECKING:
+    from tests.cluster import Cluster
 
 TEMPLATE = "hawk_template"
 
@@ -88,6 +92,14 @@ def object_store(object_store_server: EmbeddedObjectStore) -> Iterator[ObjectSto
 def shared_object_store(object_store_server: EmbeddedObjectStore) -> ObjectStoreSettings:
     """Return settings of a bucket for all tests of a file, which clean up after themselves."""
     return fresh_bucket(object_store_server)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> "Cluster":
+    """Return the Kubernetes cluster of KUBECONFIG; skip where there is none."""
+    from tests.cluster import cluster_of_this_machine
+
+    return cluster_of_this_machine()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """How a job's objects are named and labelled; everything of a job is found, and deleted, by these labels."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from hawk.naming import (
     RUNNER_COMPONENT,
     SANDBOX_COMPONENT,
     runner_namespace,
+    runner_service_account,
     sandbox_namespace,
 )
 
@@ -29,7 +29,7 @@ Manifest = dict[str, Any]
 CONFIG_MAP = "runner-config"
 SECRET = "runner-secrets"  # noqa: S105 - a name, not a secret
 STATE_CONFIG_MAP = "runner-state"
-MAX_NAME = 63  # RFC 1123 label, which the name of a service account must fit where IAM trusts it
+MAX_LABEL = 63  # Kubernetes' limit on a label's value
 _GROUP_PREFIX = "model-access-"
 
 
@@ -57,11 +57,7 @@ class JobIdentity:
 
     @property
     def service_account(self) -> str:
-        name = f"{APP_NAME}-{self.spec.job_type}-runner-{self.name}"
-        if len(name) <= MAX_NAME:
-            return name
-        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-        return f"{name[: MAX_NAME - 13].rstrip('-')}-{digest}"
+        return runner_service_account(self.spec.job_type, self.spec.job_id)
 
     def labels(self, component: str = RUNNER_COMPONENT) -> dict[str, str]:
         """Return the labels that every object of the job bears."""
@@ -95,4 +91,4 @@ class JobIdentity:
 
 def label_value(text: str) -> str:
     """Return the text as a label's value: at most 63 letters, digits, '-', '_' and '.'."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)[:MAX_NAME].strip("-_.")
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)[:MAX_LABEL].strip("-_.")

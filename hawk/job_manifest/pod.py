@@ -1,5 +1,6 @@
 """The runner's pod as `dagster-k8s/config` has it, before anybody's wishes are merged onto it."""
 
+import math
 from typing import Any
 
 from hawk.job_manifest.files import CONFIG_FOLDER, KUBERNETES_FOLDER
@@ -93,7 +94,7 @@ def _resources(job: JobIdentity, settings: KubernetesSettings) -> dict[str, Any]
 def _pod_spec(job: JobIdentity, settings: KubernetesSettings) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "service_account_name": job.service_account,
-        "termination_grace_period_seconds": settings.kill_grace_seconds,
+        "termination_grace_period_seconds": max(1, math.ceil(settings.kill_grace_seconds)),
         "volumes": _volumes(settings),
     }
     if settings.runner_architecture:

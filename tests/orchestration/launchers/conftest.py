@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.launchers.kubernetes import KubernetesJobLauncher
 from orchestration.launchers.local import LocalJobLauncher
+from tests.cluster import Cluster, scripted_image
 from tests.orchestration.launchers.launcher_under_test import LauncherUnderTest
 
 SCRIPTED_RUNNER = Path(__file__).parents[2] / "fakes" / "scripted_runner.py"
@@ -36,7 +38,20 @@ def make_local(tmp_path: Path, scripted_python: Path) -> Iterator[Callable[..., 
         last.delete(job_id)
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture
+def make_kubernetes(cluster: Cluster) -> Iterator[Callable[..., KubernetesJobLauncher]]:
+    """Return a function that makes launchers on the cluster, all under one prefix of namespaces, which end after."""
+    image = scripted_image()
+    prefix = cluster.new_prefix()
+
+    def make(**options: object) -> KubernetesJobLauncher:
+        return cluster.launcher(runner_image=image, namespace_prefix=prefix, **options)
+
+    yield make
+    cluster.remove(prefix)
+
+
+@pytest.fixture(params=["local", "kubernetes"])
 def under_test(request: pytest.FixtureRequest) -> LauncherUnderTest:
     """Return each launcher in turn; one that runs jobs elsewhere adds its name and a branch here."""
     make = request.getfixturevalue(f"make_{request.param}")

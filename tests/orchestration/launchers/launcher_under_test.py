@@ -9,7 +9,7 @@ from hawk.ids import JobId
 from hawk.job_launcher import JobLauncher, JobPhase, JobStatus
 from hawk.job_spec import InfraConfig, JobSpec
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 def job_spec(*script: str, job_id: str = "job-1", max_attempts: int = 2, note: str = "") -> JobSpec:
