@@ -7,6 +7,7 @@ HawkError
 ├── NotFound         there is no such thing          CLI exit 4, HTTP 404
 ├── Conflict         it stands in the way of another CLI exit 5, HTTP 409
 ├── Upstream         a service failed, retry may help CLI exit 6, HTTP 503
+├── TooManyRequests  asked too often, or too much   CLI exit 6, HTTP 429
 └── Bug              we are wrong                    CLI exit 70, HTTP 500
 """
 
@@ -93,6 +94,13 @@ class Upstream(HawkError):
 
     exit_code = 6
     http_status = 503
+
+
+class TooManyRequests(HawkError):
+    """The caller asked too often, or has too much under way; later, or after something has ended, it may go."""
+
+    exit_code = 6
+    http_status = 429
 
 
 class Bug(HawkError):

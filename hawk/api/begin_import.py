@@ -7,17 +7,15 @@ from hawk.api.contracts import BeginImportRequest, BeginImportResponse, LogToImp
 from hawk.api.services import Services
 from hawk.auth import Principal
 from hawk.errors import Conflict, NotAllowed, UserError
+from hawk.log_import.content import PART_BYTES
+from hawk.log_import.facts import NO_MODELS, LogFacts, benchmarks_of
 from hawk.log_import.rules import (
-    NO_MODELS,
-    LogFacts,
-    benchmarks_of,
     check_admission,
     check_set_is_open,
     known_by_content,
     new_imported_id,
 )
 from hawk.log_import.uploads import (
-    PART_BYTES,
     FileToBring,
     UploadRow,
     begin_upload,

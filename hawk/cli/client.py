@@ -1,5 +1,6 @@
 """The CLI's client of the API: requests with a token, and every failure as one of hawk.errors."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from hawk.api.contracts import (
     AuditListResponse,
     AuthConfigResponse,
+    BeginImportRequest,
+    BeginImportResponse,
     BenchmarkListResponse,
     BenchmarkResponse,
     CreateEvalSetRequest,
@@ -17,10 +20,14 @@ from hawk.api.contracts import (
     EvalSetConfigResponse,
     EvalSetListResponse,
     EvalSetStatusResponse,
+    FinishUploadResponse,
+    LogImportListResponse,
     LogsResponse,
     ModelListResponse,
     PlanResponse,
     ProblemResponse,
+    RetryImportsRequest,
+    RetryImportsResponse,
     VersionResponse,
     WhyResponse,
 )
@@ -33,13 +40,15 @@ from hawk.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    TooManyRequests,
     Upstream,
     UserError,
 )
-from hawk.naming import CLIENT_VERSION_HEADER
+from hawk.naming import CLIENT_VERSION_HEADER, CONTENT_HASH_HEADER
 from hawk.version import hawk_version
 
 TIMEOUT_SECONDS = 60.0
+FINISH_SECONDS = 600.0  # a large log is copied within S3 meanwhile
 
 _ERROR_OF_STATUS: dict[int, type[HawkError]] = {
     400: UserError,
@@ -49,7 +58,7 @@ _ERROR_OF_STATUS: dict[int, type[HawkError]] = {
     409: Conflict,
     413: UserError,
     422: UserError,
-    429: Upstream,
+    429: TooManyRequests,
     500: Bug,
     502: Upstream,
     503: Upstream,
@@ -128,6 +137,28 @@ class HawkClient:
         query = {name: value for name, value in filters.items() if value is not None}
         return self._ask(AuditListResponse, "GET", "/audit", query=query)
 
+    def begin_import(self, request: BeginImportRequest) -> BeginImportResponse:
+        return self._ask(BeginImportResponse, "POST", "/imports", body=request.model_dump(mode="json"))
+
+    def put_part(self, upload_id: str, number: int, data: bytes) -> None:
+        """Send one part of a log that is being brought."""
+        headers = {
+            CONTENT_HASH_HEADER: hashlib.sha256(data).hexdigest(),
+            "content-type": "application/octet-stream",
+        }
+        self._send("PUT", f"/imports/uploads/{upload_id}/parts/{number}", content=data, headers=headers)
+
+    def finish_upload(self, upload_id: str) -> FinishUploadResponse:
+        path = f"/imports/uploads/{upload_id}/finish"
+        return self._ask(FinishUploadResponse, "POST", path, timeout_seconds=FINISH_SECONDS)
+
+    def list_imports(self, eval_set_id: str) -> LogImportListResponse:
+        return self._ask(LogImportListResponse, "GET", f"{_path(eval_set_id)}/imports")
+
+    def retry_imports(self, eval_set_id: str, request: RetryImportsRequest) -> RetryImportsResponse:
+        body = request.model_dump(mode="json")
+        return self._ask(RetryImportsResponse, "POST", f"{_path(eval_set_id)}/imports/retry", body=body)
+
     def _ask[AnswerT: BaseModel](
         self,
         answer: type[AnswerT],
@@ -137,10 +168,29 @@ class HawkClient:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         is_public: bool = False,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> AnswerT:
-        headers = {} if is_public else {"authorization": f"Bearer {self._token()}"}
+        response = self._send(method, path, json=body, params=query, is_public=is_public, timeout=timeout_seconds)
         try:
-            response = self._http.request(method, path, json=body, params=query, headers=headers)
+            return answer.model_validate_json(response.content)
+        except ValidationError as error:
+            raise Upstream(
+                f"What answers at {self._api_url} is not the API of this version.",
+                hint="Compare with `hawk version`, and check HAWK_API_URL.",
+            ) from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        is_public: bool = False,
+        **options: Any,
+    ) -> httpx.Response:
+        signed = {} if is_public else {"authorization": f"Bearer {self._token()}"}
+        try:
+            response = self._http.request(method, path, headers={**signed, **(headers or {})}, **options)
         except httpx.ConnectError as error:
             raise Upstream(
                 f"Nothing answers at {self._api_url}.",
@@ -153,13 +203,7 @@ class HawkClient:
             ) from error
         if not response.is_success:
             raise error_of(response)
-        try:
-            return answer.model_validate_json(response.content)
-        except ValidationError as error:
-            raise Upstream(
-                f"What answers at {self._api_url} is not the API of this version.",
-                hint="Compare with `hawk version`, and check HAWK_API_URL.",
-            ) from error
+        return response
 
 
 def error_of(response: httpx.Response) -> HawkError:

@@ -33,6 +33,8 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "status": CommandEntry("hawk.cli.status:status", "Show how an eval set stands."),
     "logs": CommandEntry("hawk.cli.logs:logs", "Show what an eval set's runner prints."),
     "list": CommandEntry("hawk.cli.list:list_", "List eval sets."),
+    "import": CommandEntry("hawk.cli.import_logs:import_logs", "Bring logs of this machine into the warehouse."),
+    "imports": CommandEntry("hawk.cli.imports:imports", "How far logs are on their way into the warehouse."),
     "stop": CommandEntry("hawk.cli.actions:stop", "End an eval set early."),
     "retry": CommandEntry("hawk.cli.actions:retry", "Run an eval set that has ended again."),
     "delete": CommandEntry("hawk.cli.actions:delete", "End an eval set and remove what runs for it."),

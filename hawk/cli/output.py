@@ -7,6 +7,8 @@ control characters, which could rewrite a terminal, are taken out.
 import json
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ from hawk.errors import ConfigError, HawkError
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
+    from rich.progress import Progress
     from rich.table import Table as RichTable
     from rich.text import Text
 
 WIDTH_OF_A_FILE = 240  # columns of a table that no terminal bounds
+SECONDS_BEFORE_LINES = 5.0  # what ends sooner needs no lines of how far it is
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -135,6 +139,46 @@ def live_view(*, keep: bool = True) -> Iterator[LiveView]:
 
     with Live(console=console, auto_refresh=False, transient=not keep) as live:
         yield LiveView(live)
+
+
+class ByteProgress:
+    """How many of a number of bytes are done; without a terminal, a line at every tenth of what takes long."""
+
+    def __init__(self, label: str, total_bytes: int, bar: "Progress | None") -> None:
+        self._label = label
+        self._total = total_bytes
+        self._bar = bar
+        self._task = bar.add_task(label, total=total_bytes or None) if bar else None
+        self._lock = threading.Lock()
+        self._done = 0
+        self._begun_at = time.monotonic()
+        self._tenths = 0
+
+    def advance(self, size_bytes: int) -> None:
+        """Count more bytes; from any thread."""
+        with self._lock:
+            self._done += size_bytes
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=self._done)
+                return
+            tenths = 10 * self._done // self._total if self._total else 0
+            if tenths > self._tenths and time.monotonic() - self._begun_at > SECONDS_BEFORE_LINES:
+                self._tenths = tenths
+                note(f"{self._label}: {10 * tenths} % of {self._total:,} bytes.")
+
+
+@contextmanager
+def byte_progress(label: str, total_bytes: int) -> Iterator[ByteProgress]:
+    """Give a bar of bytes on stderr, gone when the block ends."""
+    console = _console("stderr")
+    if not console.is_terminal:
+        yield ByteProgress(label, total_bytes, None)
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        yield ByteProgress(label, total_bytes, bar)
 
 
 def plain(text: str) -> str:

@@ -18,8 +18,9 @@ from hawk.auth import Principal
 from hawk.errors import Conflict, NotAllowed, Upstream, UserError
 from hawk.eval_set_folder import EvalSetFolder, models_file
 from hawk.eval_sets import find_eval_set
+from hawk.log_import.facts import LogFacts, facts_of
 from hawk.log_import.pending_objects import PendingObjects
-from hawk.log_import.rules import LogFacts, facts_of, groups_of_log, place_in_set
+from hawk.log_import.rules import groups_of_log, place_in_set
 from hawk.log_import.stamp import Stamp, StampedSource, stamp_log
 from hawk.log_import.uploads import UploadRow, complete_upload, not_open, settle_upload, upload_of
 from hawk.naming import eval_set_key, is_eval_log_name, pending_key

@@ -1,16 +1,13 @@
 """Which logs may become part of a set of imported logs, and who may bring them."""
 
-from dataclasses import dataclass
-
-import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from hawk.auth import Principal
-from hawk.config.benchmark_names import benchmark_name
 from hawk.errors import Conflict, HawkError, NotAllowed, UserError
 from hawk.eval_sets import find_eval_set
 from hawk.ids import IMPORTED_PREFIX, MAX_JOB_ID, RANDOM_LENGTH, JobId, new_job_id
+from hawk.log_import.facts import LogFacts
 from hawk.naming import eval_set_prefix
 from hawk.permissions import (
     UNRESOLVED_GROUP,
@@ -20,10 +17,6 @@ from hawk.permissions import (
     may_view,
     require_use,
 )
-from hawk.warehouse.eval_rows import EvalSummary
-
-# What Inspect names the model of tasks that call none.
-NO_MODELS = frozenset({"", "none", "none/none"})
 
 _KNOWN_PLACES = """
 select eval_set_id, location as place from raw.eval_import where eval_id = %(eval_id)s
@@ -33,37 +26,12 @@ where eval_id = %(eval_id)s and state in ('open', 'accepted') and upload_id <> %
 """
 
 
-@dataclass(frozen=True)
-class LogFacts:
-    """What rules ask of a log; `benchmarks` are packages of its task, as groups may be attached to them."""
-
-    eval_id: str
-    model_names: frozenset[str]
-    benchmarks: frozenset[str] = frozenset()
-
-
-class _RegisteredTask(msgspec.Struct):
-    task_registry_name: str | None = None
-
-
 def new_imported_id(name: str) -> JobId:
     """Return `imported-{name}-{16 random}`, the name cut so that it is an id."""
     room = MAX_JOB_ID - RANDOM_LENGTH - 1 - len(IMPORTED_PREFIX)
     made = new_job_id(name[:200])
     stem, _, random_part = made.rpartition("-")
     return JobId(f"{IMPORTED_PREFIX}{stem[:room].rstrip('-')}-{random_part}")
-
-
-def facts_of(summary: EvalSummary) -> LogFacts:
-    """Return an eval's id, and every model that its log names: its own, those of roles, and those that were called."""
-    named = {*summary.models, *(summary.stats.model_usage or {})}
-    registered = msgspec.json.decode(summary.header.eval, type=_RegisteredTask).task_registry_name
-    return LogFacts(summary.eval_id, frozenset(named - NO_MODELS), benchmarks_of(summary.spec.task, registered or ""))
-
-
-def benchmarks_of(*task_names: str) -> frozenset[str]:
-    """Return the packages of tasks that are named with theirs: `inspect_evals/gpqa`."""
-    return frozenset(benchmark_name(name.partition("/")[0]) for name in task_names if "/" in name)
 
 
 def check_set_is_open(connection: Connection[DictRow], eval_set_id: str, caller: Principal) -> None:

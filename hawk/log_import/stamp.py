@@ -125,6 +125,7 @@ def _stamp_values(metadata: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
 def _stamped_archive(source: LogSource, stamp: Stamp) -> StampedLog:
     archive = LogArchive(source)
     headers = {name: stamped_document(archive.read(name), stamp) for name in HEADERS if name in archive}
+    _refuse_lost_directory(source)
     overlay = _Overlay(source)
     with warnings.catch_warnings(), zipfile.ZipFile(overlay, "a") as zipped:
         warnings.simplefilter("ignore")
@@ -137,6 +138,18 @@ def _stamped_archive(source: LogSource, stamp: Stamp) -> StampedLog:
             info.compress_type = zipfile.ZIP_DEFLATED
             zipped.writestr(info, data)
     return StampedLog(overlay.kept_bytes, overlay.tail)
+
+
+def _refuse_lost_directory(source: LogSource) -> None:
+    """Raise BrokenLog for a file whose directory is not at its end, to which zipfile would begin a new one."""
+    try:
+        with zipfile.ZipFile(_Overlay(source)):
+            return
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise BrokenLog(
+            f"The file is not a complete zip archive ({error}).",
+            hint="It was cut off. Copy it anew; of an eval that crashed: inspect log recover FILE.",
+        ) from error
 
 
 def _refuse_overlap(zipped: zipfile.ZipFile) -> None:

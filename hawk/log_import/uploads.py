@@ -7,7 +7,7 @@ begun to bring before goes on with what has arrived. Nothing here says what the 
 import hashlib
 import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -18,14 +18,13 @@ from pydantic import BaseModel, ConfigDict
 
 from hawk.auth import Principal
 from hawk.errors import Conflict, NotFound, UserError
+from hawk.log_import.content import MAX_PARTS, PART_BYTES, hash_of_parts
 from hawk.log_import.pending_objects import PendingObjects
 from hawk.permissions import may_change
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PART_BYTES = 8 * 1024 * 1024  # S3 takes no less than 5 MiB a part but the last, and no more than 10,000 parts
-MAX_PARTS = 10_000
 MAX_FILE_NAME = 200
 KEPT_FOR = timedelta(hours=24)
 
@@ -95,11 +94,6 @@ class FileToBring:
     file_name: str
     size_bytes: int
     content_hash: str
-
-
-def hash_of_parts(digests: Iterable[str]) -> str:
-    """Return a file's content hash: the SHA-256 over the SHA-256 of its parts, both in hex, parts in order."""
-    return hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in digests)).hexdigest()
 
 
 def check_file(file: FileToBring, *, most_bytes: int) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hawk.log_import.content import PART_BYTES, hash_of_parts
 from hawk.log_import.rules import new_imported_id
-from hawk.log_import.uploads import PART_BYTES, expire_uploads, hash_of_parts
+from hawk.log_import.uploads import expire_uploads
 from hawk.naming import CONTENT_HASH_HEADER, REIMPORT_JOB
 from hawk.warehouse import inbox
 from tests.fakes.hawk_api import PRIVATE, PUBLIC, HawkApi
