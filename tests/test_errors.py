@@ -36,6 +36,7 @@ def test_each_kind_of_error_has_a_status_that_http_clients_understand() -> None:
         "NotSignedIn": 401,
         "NotFound": 404,
         "Conflict": 409,
+        "TooManyRequests": 429,
         "Upstream": 503,
         "Bug": 500,
     }

@@ -8,7 +8,7 @@ from hawk.cli.arguments import EVAL_SET_ID, JSON
 _STYLES = {"imported": "green", "quarantined": "red", "pending": "cyan", "importing": "cyan"}
 
 
-@click.group(name="imports")
+@click.group(name="imports", epilog="Example: hawk imports list --state quarantined")
 def imports() -> None:
     """See how far an eval set's logs have come on their way into the warehouse, and try again."""
 
