@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from hawk.api.app import create_app
 from hawk.api.dagster_client import DagsterClient
 from hawk.api.database import Database
-from hawk.api.services import Services
 from hawk.api.rate_limit import RateLimit
+from hawk.api.services import Services
 from hawk.api.token_broker import token_broker
 from hawk.auth import TokenVerifier
 from hawk.dev.issuer_tokens import Grant, TokenMint

@@ -19,12 +19,10 @@ CONFIG_MAP = "attempts"
 
 
 def main() -> int:
-    arguments = [argument for argument in sys.argv[1:] if argument != "--kubernetes-sandboxes"]
-    options = scripted_runner.parse(arguments)
+    options = scripted_runner.parse(sys.argv[1:])
     options.attempt_number = count_attempt()
     words = json.loads(options.job_file.read_text())["config"]["metadata"]["script"]
     word = words[min(options.attempt_number, len(words)) - 1]
-    print(f"attempt {options.attempt_number}: {word}", flush=True)
     if word == "gorge":
         hoard = []
         while True:
@@ -32,7 +30,7 @@ def main() -> int:
     if word == "show-environment":
         print(json.dumps(sorted(os.environ)), flush=True)
         return scripted_runner.end(options, 0, "Completed", "All 1 tasks ended with success.")
-    return scripted_runner.act(word, options)
+    return scripted_runner.run(options)
 
 
 def count_attempt() -> int:

@@ -20,7 +20,11 @@ def main() -> int:
     arguments = sys.argv[1:]
     if "runner" not in arguments:
         os.execv(sys.executable, [sys.executable, *arguments])
-    options = parse(arguments[arguments.index("runner") + 1 :])
+    return run(parse(arguments[arguments.index("runner") + 1 :]))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Act by the word of this attempt; return the exit code."""
     metadata = json.loads(options.job_file.read_text())["config"]["metadata"]
     word = metadata["script"][min(options.attempt_number, len(metadata["script"])) - 1]
     print(f"attempt {options.attempt_number}: {word}", flush=True)
@@ -87,6 +91,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for name in ("--work-folder", "--stop-file", "--outcome-file", "--venv-cache"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--submitted-at")
+    parser.add_argument("--kubernetes-sandboxes", action="store_true")
     return parser.parse_args(arguments)
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from hawk.errors import UserError
 from hawk.naming import CODE_LOCATION
 from orchestration.definitions import definitions
 from orchestration.resources import launcher_of, orchestration_settings
@@ -55,9 +56,13 @@ def test_missing_settings_are_named():
     assert "hawk dev up" in str(raised.value)
 
 
-def test_launcher_that_does_not_exist_is_refused(hawk: Orchestrator):
-    with pytest.raises(Exception, match="kubernetes"):
-        launcher_of(hawk.settings.model_copy(update={"launcher": "kubernetes"}))
+def test_kubernetes_launcher_without_a_cluster_says_so(
+    hawk: Orchestrator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+
+    with pytest.raises(UserError, match="no cluster"):
+        launcher_of(hawk.settings.model_copy(update={"launcher": "kubernetes", "kubernetes_context": "elsewhere"}))
 
 
 def test_local_launcher_keeps_jobs_under_hawk_home(hawk: Orchestrator):
