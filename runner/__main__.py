@@ -4,6 +4,7 @@ Exit codes are those of RunnerExit; the last line of output, and the file given 
 """
 
 import argparse
+import faulthandler
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ def main() -> int:
     options = _options()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # shows where it is; see hawk stacktrace
     try:
         _run(options)
     except KeyboardInterrupt:
@@ -80,6 +82,8 @@ def _replace_process(python: Path, options: argparse.Namespace, environment: dic
         value = getattr(options, name)
         if value is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value)]
+    if options.kubernetes_sandboxes:
+        arguments.append("--kubernetes-sandboxes")
     environment["PATH"] = os.pathsep.join([str(python.parent), environment.get("PATH", os.defpath)])
     environment["VIRTUAL_ENV"] = str(python.parent.parent)
     environment.pop("PYTHONPATH", None)
@@ -87,7 +91,7 @@ def _replace_process(python: Path, options: argparse.Namespace, environment: dic
     sys.stdout.flush()
     sys.stderr.flush()
     # What arrives from here on waits until the new program can end gracefully; it unblocks them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1})
     os.execve(python, arguments, environment)  # noqa: S606
 
 

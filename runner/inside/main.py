@@ -1,6 +1,7 @@
 """Loads the tasks, runs them, and says how it ended."""
 
 import argparse
+import faulthandler
 import functools
 import gc
 import logging
@@ -43,7 +44,8 @@ def main() -> int:
     # Ctrl-C is ignored in what a shell's background job started; the event loop heeds it only where Python does.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _as_interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1})
     try:
         outcome = _run(options)
     except KeyboardInterrupt:
@@ -59,7 +61,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> JobOutcome:
     spec = JobSpec.read(options.job_file)
-    check_supported(spec.config, kubernetes=False)
+    check_supported(spec.config, kubernetes=options.kubernetes_sandboxes)
     folder = EvalSetFolder(spec.infra.log_dir)
     board = ProgressBoard(str(spec.job_id), options.attempt_number)
     writer = ProgressWriter(board, folder, str(spec.job_id))
@@ -167,4 +169,5 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--submitted-at")
     parser.add_argument("--stop-file", type=Path)
     parser.add_argument("--outcome-file", type=Path)
+    parser.add_argument("--kubernetes-sandboxes", action="store_true")
     return parser.parse_args()
