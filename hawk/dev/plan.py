@@ -52,6 +52,8 @@ def plan_stack(paths: StackPaths, *, bind_address: str | None, last: StackState 
     postgres = EmbeddedPostgres(paths.root / "postgres", ports["postgres"])
     object_store = EmbeddedObjectStore(paths.root / "object-store", ports["object-store"])
     settings = _settings(ports, StackKeys.kept_in(paths.keys), postgres=postgres, object_store=object_store)
+    if bind_address:
+        settings["dagster"] |= _as_pods_reach_them(bind_address, ports)
     repository = repository_root()
     return StackPlan(
         paths=paths,
@@ -124,6 +126,12 @@ def _settings(
         "dagster": {"HAWK_DAGSTER_URL": urls["dagster"], "HAWK_RECONCILE_SECONDS": "2"},
         "viewer": {"HAWK_VIEWER_URL": urls["viewer"]},
     }
+
+
+def _as_pods_reach_them(address: str, ports: Mapping[str, int]) -> dict[str, str]:
+    """Return the addresses of what jobs in pods use; nothing else listens outside loopback."""
+    names = {"S3_ENDPOINT": "object-store", "PROXY": "proxy", "API": "api"}
+    return {f"HAWK_RUNNER_{name}_URL": f"http://{address}:{ports[part]}" for name, part in names.items()}
 
 
 def _environment(paths: StackPaths, repository: Path, settings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
