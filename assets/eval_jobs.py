@@ -5,7 +5,7 @@ import dagster as dg
 from assets.eval_set_metadata import launch_metadata
 from assets.failures import shown_failures
 from assets.keys import EVAL_JOBS, EVAL_SET_GROUP, OWNERS
-from assets.launch import launch_eval_set
+from assets.launch import kubernetes_config, launch_eval_set
 from assets.partitions import eval_set_partitions
 from hawk.job_launcher import JobLauncher
 from hawk.naming import EVAL_SET_TAG
@@ -23,6 +23,9 @@ What happens depends on how the set stands:
 | launched | adopts the job that runs |
 | complete, failed, stopped | runs it again in its folder; samples that succeeded are kept |
 | deleted | is refused |
+
+On Kubernetes a run's tag `dagster-k8s/config` shapes the set's pod: its size, nodes, tolerations, environment. What
+security rests on it cannot change.
 
 So a backfill over any partitions is safe. To end a set use the jobs `stop_eval_set` and `delete_eval_set`:
 terminating the Dagster run does not stop an eval.
@@ -47,6 +50,12 @@ def eval_jobs(
     eval_set_id = context.partition_key
     context.instance.add_run_tags(context.run_id, {EVAL_SET_TAG: eval_set_id})
     with shown_failures():
-        launched = launch_eval_set(settings, launcher, eval_set_id, dagster_run_id=context.run_id)
+        launched = launch_eval_set(
+            settings,
+            launcher,
+            eval_set_id,
+            dagster_run_id=context.run_id,
+            kubernetes=kubernetes_config(context.run.tags),
+        )
     context.log.info("%s: its job was %s.", eval_set_id, launched.outcome.value)
     return dg.MaterializeResult(metadata=launch_metadata(launched, settings))

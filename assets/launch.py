@@ -2,9 +2,10 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -21,6 +22,8 @@ from hawk.settings import OrchestrationSettings
 from hawk.warehouse.connection import connect
 
 STOP_COMMAND = f"{COMMANDS_FOLDER}/stop.json"
+
+KUBERNETES_TAG = "dagster-k8s/config"
 
 StopAction = Literal["score", "error"]
 
@@ -43,8 +46,11 @@ def launch_eval_set(
     *,
     dagster_run_id: str,
     may_revive: bool = False,
+    kubernetes: Mapping[str, Any] | None = None,
 ) -> LaunchedEvalSet:
     """Submit the set's job, or adopt it where it runs, or resume it where it has ended; the set is then launched.
+
+    `kubernetes` is a `dagster-k8s/config` that shapes the job's pod, where it gets one.
 
     A set that cannot be run as it is becomes failed, with the reason. Raises UserError for that, Conflict for a
     deleted set unless `may_revive`, and Upstream where something does not answer: then the set stays as it was.
@@ -58,14 +64,31 @@ def launch_eval_set(
                 value=row.status,
             )
         try:
-            spec = job_spec_for(row, settings)
-            secrets = job_environment(row, settings, connection)
+            seen_by_job = settings.as_jobs_see_it()
+            spec = job_spec_for(row, seen_by_job)
+            if kubernetes:
+                spec = spec.model_copy(update={"infra": spec.infra.model_copy(update={"kubernetes": dict(kubernetes)})})
+            secrets = job_environment(row, seen_by_job, connection)
             outcome = launcher.submit(spec, secrets)
         except UserError as error:
             _note_failure(connection, row, error)
             raise
         mark_status(connection, eval_set_id, "launched", dagster_run_id=dagster_run_id)
         return LaunchedEvalSet(eval_set_row(connection, eval_set_id), spec, outcome)
+
+
+def kubernetes_config(tags: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return what a run's tag says of its job's pod, or {}. Raises UserError where it is no mapping."""
+    text = tags.get(KUBERNETES_TAG)
+    if not text:
+        return {}
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"The tag {KUBERNETES_TAG} is no JSON: {error}.", value=text, field=KUBERNETES_TAG) from error
+    if not isinstance(config, dict):
+        raise UserError(f"The tag {KUBERNETES_TAG} is no mapping.", value=text, field=KUBERNETES_TAG)
+    return config
 
 
 def stop_eval_set(

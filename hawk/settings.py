@@ -148,6 +148,9 @@ class KubernetesSettings(HawkSettings):
     namespace_prefix: str = Field(
         default="inspect", pattern=r"^[a-z]([-a-z0-9]{0,14}[a-z0-9])?$", description="Namespaces are `{prefix}-{id}`."
     )
+    runner_s3_endpoint_url: str | None = Field(default=None, description="S3 as pods reach it; unset: as Hawk does.")
+    runner_proxy_url: str | None = Field(default=None, description="The proxy as pods reach it; unset: as Hawk does.")
+    runner_api_url: str | None = Field(default=None, description="The API as pods reach it; unset: as Hawk does.")
     runner_image: str | None = Field(default=None, description="Image of runners, with a tag that stays or a digest.")
     runner_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     runner_cpu_request: str = Field(default="2", description="CPU kept for a runner whose config names none.")
@@ -227,6 +230,18 @@ class OrchestrationSettings(
     import_minutes: int = Field(default=30, ge=1, description="A run of imports claims no more logs after this long.")
     allow_local_packages: bool = False
     log_shared_seconds: int = Field(default=60, ge=1)
+
+    def as_jobs_see_it(self) -> "OrchestrationSettings":
+        """Return the settings with the addresses of services that a job on a cluster knows them by."""
+        if self.launcher != "kubernetes":
+            return self
+        return self.model_copy(
+            update={
+                "s3_endpoint_url": self.runner_s3_endpoint_url or self.s3_endpoint_url,
+                "proxy_url": self.runner_proxy_url or self.proxy_url,
+                "api_url": self.runner_api_url or self.api_url,
+            }
+        )
 
 
 class IssuerSettings(HawkSettings):

@@ -8,7 +8,7 @@ from assets.eval_set_metadata import launch_metadata, set_metadata
 from assets.failures import shown_failures
 from assets.keys import EVAL_JOBS
 from assets.launch import delete_eval_set as delete
-from assets.launch import launch_eval_set
+from assets.launch import kubernetes_config, launch_eval_set
 from assets.launch import stop_eval_set as stop
 from assets.partitions import eval_set_partitions
 from hawk.ids import parse_job_id
@@ -65,7 +65,14 @@ def retry_op(
     eval_set_id = _tagged_id(context)
     context.instance.add_dynamic_partitions(str(eval_set_partitions.name), [eval_set_id])
     with shown_failures():
-        launched = launch_eval_set(settings, launcher, eval_set_id, dagster_run_id=context.run_id, may_revive=True)
+        launched = launch_eval_set(
+            settings,
+            launcher,
+            eval_set_id,
+            dagster_run_id=context.run_id,
+            may_revive=True,
+            kubernetes=kubernetes_config(context.run.tags),
+        )
     metadata = launch_metadata(launched, settings)
     context.log_event(dg.AssetMaterialization(asset_key=EVAL_JOBS, partition=eval_set_id, metadata=metadata))
     context.add_output_metadata(metadata)

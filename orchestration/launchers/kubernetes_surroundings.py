@@ -33,7 +33,7 @@ def look_around(api: KubernetesApi, settings: OrchestrationSettings) -> Surround
         settings.network_policies == "auto" and api.has_kind("CiliumNetworkPolicy")
     )
     return Surroundings(
-        services=tuple(dict.fromkeys(service_addresses(settings))),
+        services=tuple(dict.fromkeys(service_addresses(settings.as_jobs_see_it()))),
         api_servers=tuple(_api_servers(api)),
         has_cilium=has_cilium,
     )
