@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import Key, KeySet
 
@@ -69,6 +68,8 @@ class IssuerKeys:
         now = self._clock()
         if not is_wanted or now < self._no_fetch_before:
             return
+        import httpx  # large; a program that sees job tokens only never needs it
+
         try:
             self._keys = self._fetch_keys()
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -87,6 +88,8 @@ class IssuerKeys:
 
 def fetch_json(url: str) -> dict[str, Any]:
     """Return the JSON object at a URL. Raises httpx.HTTPError, ValueError or TypeError if there is none."""
+    import httpx
+
     response = httpx.get(url, timeout=FETCH_TIMEOUT_SECONDS, headers={"accept": "application/json"})
     response.raise_for_status()
     document = response.json()

@@ -1,6 +1,6 @@
 """Which headers and query fields pass the proxy: all but what is ours, the client's key, or one connection's own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_plus
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -47,33 +47,46 @@ PROVIDER_ONLY = frozenset(
     {b"alt-svc", b"openai-organization", b"openai-project", b"set-cookie", b"strict-transport-security"}
 )
 KEY_FIELDS = frozenset({"key", "access_token", "oauth_token"})  # as Google's APIs take them
+# An answer's usage is read on its way, so only codings that Python reads by itself are asked for.
+READABLE_CODINGS = frozenset({b"gzip", b"deflate", b"identity"})
+
+_DROPPED_FROM_REQUEST = HOP_BY_HOP | CLIENT_ONLY | {b"accept-encoding"}
+_DROPPED_FROM_ANSWER = HOP_BY_HOP | PROVIDER_ONLY
 
 
-def upstream_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """Return the client's headers that the provider is to see, in their order."""
+def request_head(headers: RawHeaders) -> bytes:
+    """Return the client's headers that the provider is to see, in their order, as lines of HTTP/1.1."""
+    per_connection = _named_by_connection(headers)
+    lines: list[bytes] = []
+    for name, value in headers:
+        if name == b"accept-encoding":
+            if codings := readable_codings(value):
+                lines += (b"accept-encoding: ", codings, b"\r\n")
+        elif (
+            name not in _DROPPED_FROM_REQUEST and name not in per_connection and not name.startswith(INTERNAL_PREFIXES)
+        ):
+            lines += (name, b": ", value, b"\r\n")
+    return b"".join(lines)
+
+
+def answer_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """Return the provider's headers that the client is to see; names are in lower case, as they were read."""
     per_connection = _named_by_connection(headers)
     return [
-        (name, value)
-        for name, value in headers
-        if name not in HOP_BY_HOP
-        and name not in CLIENT_ONLY
-        and name not in per_connection
-        and not name.startswith(INTERNAL_PREFIXES)
+        pair
+        for pair in headers
+        if pair[0] not in _DROPPED_FROM_ANSWER
+        and pair[0] not in per_connection
+        and not pair[0].startswith(INTERNAL_PREFIXES)
     ]
 
 
-def client_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return the provider's headers that the client is to see, names in lower case."""
-    lowered = [(name.lower(), value) for name, value in headers]
-    per_connection = _named_by_connection(lowered)
-    return [
-        (name, value)
-        for name, value in lowered
-        if name not in HOP_BY_HOP
-        and name not in PROVIDER_ONLY
-        and name not in per_connection
-        and not name.startswith(INTERNAL_PREFIXES)
-    ]
+def readable_codings(accepted: bytes) -> bytes:
+    """Return those of an Accept-Encoding's codings that can be read on the way, weights kept."""
+    if b"," not in accepted and accepted in READABLE_CODINGS:
+        return accepted
+    parts = [part.strip() for part in accepted.split(b",")]
+    return b", ".join(part for part in parts if part.partition(b";")[0].strip().lower() in READABLE_CODINGS)
 
 
 def upstream_query(query: bytes) -> str:
@@ -84,16 +97,16 @@ def upstream_query(query: bytes) -> str:
     return "&".join(field for field in fields if _field_name(field) not in KEY_FIELDS)
 
 
-def client_token(headers: RawHeaders, query: bytes) -> str | None:
+def client_token(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
     """Return the token that a client sent where its SDK puts an API key, or None."""
-    found = dict(headers)
-    authorization = found.get(b"authorization", b"").decode("latin-1")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    authorization = headers.get(b"authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
     for name in (b"x-api-key", b"x-goog-api-key", b"api-key"):
-        if found.get(name):
-            return found[name].decode("latin-1").strip()
+        if headers.get(name):
+            return headers[name].decode("latin-1").strip()
     for field in query.decode("latin-1").split("&") if query else ():
         if _field_name(field) == "key":
             return unquote_plus(field.partition("=")[2]) or None

@@ -24,6 +24,8 @@ class Reason(Enum):
 
     BAD_REQUEST = _Names(400, "invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT")
     NOT_SIGNED_IN = _Names(401, "invalid_request_error", "invalid_api_key", "authentication_error", "UNAUTHENTICATED")
+    # SDKs try 429 again, by themselves and at once; a budget that is spent is not to be tried again.
+    OVER_BUDGET = _Names(402, "insufficient_quota", "budget_exceeded", "billing_error", "FAILED_PRECONDITION")
     NOT_ALLOWED = _Names(
         403, "insufficient_permissions", "model_access_denied", "permission_error", "PERMISSION_DENIED"
     )
@@ -31,6 +33,7 @@ class Reason(Enum):
     UNKNOWN_PATH = _Names(404, "invalid_request_error", "unknown_url", "not_found_error", "NOT_FOUND")
     TOO_LARGE = _Names(413, "invalid_request_error", "request_too_large", "request_too_large", "INVALID_ARGUMENT")
     ENCODED = _Names(415, "invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT")
+    RATE_LIMITED = _Names(429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED")
     FAILED = _Names(500, "server_error", "internal_error", "api_error", "INTERNAL")
     BAD_GATEWAY = _Names(502, "server_error", "bad_gateway", "api_error", "UNAVAILABLE")
     UNAVAILABLE = _Names(503, "server_error", "service_unavailable", "api_error", "UNAVAILABLE")
@@ -52,10 +55,11 @@ class BrokenAnswer(ProxyError):
 class Refusal(ProxyError):
     """Ends a call with an error of ours; the message is for the caller and has no secrets in it."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.retry_after_seconds = retry_after_seconds
 
     @property
     def status(self) -> int:

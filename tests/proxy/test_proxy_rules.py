@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from hawk.errors import UserError
 from hawk.settings import ProxySettings
-from proxy.headers import client_headers, client_token, upstream_headers, upstream_query
-from proxy.named_models import named_models
+from proxy.headers import answer_headers, client_token, readable_codings, request_head, upstream_query
 from proxy.providers import COMPATIBLE_UPSTREAMS, providers_of
 from proxy.refusals import Refusal
+from proxy.request_body import body_facts
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -34,7 +34,7 @@ headers = st.lists(st.tuples(header_names.map(str.encode), st.sampled_from([b"a"
 def test_model_is_found_in_any_body_that_names_it_once(body, model, is_ascii):
     text = json.dumps({**body, "model": model}, ensure_ascii=is_ascii)
 
-    assert named_models(text.encode()) == [model]
+    assert body_facts(text.encode()).models == (model,)
 
 
 @given(bodies, st.text(min_size=1), st.text(min_size=1), st.sampled_from(["model", "Model", "m\\u006fdel", "MODEL"]))
@@ -42,32 +42,54 @@ def test_body_that_names_two_models_is_refused(body, first, second, key):
     start = json.dumps({**body, "model": first})[:-1]
 
     with pytest.raises(Refusal):
-        named_models(f'{start}, "{key}": {json.dumps(second)}}}'.encode())
+        body_facts(f'{start}, "{key}": {json.dumps(second)}}}'.encode())
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_model_or_a_refusal(body):
     try:
-        assert all(isinstance(model, str) for model in named_models(body))
+        assert all(isinstance(model, str) for model in body_facts(body).models)
     except Refusal as refusal:
         assert refusal.status == 400
 
 
+def names_and_values(head: bytes) -> list[tuple[bytes, bytes]]:
+    lines = head.split(b"\r\n")
+    assert lines.pop() == b""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+
+
 @given(headers)
 def test_no_key_and_no_header_of_ours_reaches_the_provider(raw):
-    names = {name for name, _ in upstream_headers(raw)}
+    sent = names_and_values(request_head(raw))
+    names = {name for name, _ in sent}
 
     assert not names & {b"authorization", b"x-api-key", b"cookie", b"x-hawk-job-id", b"te", b"connection"}
     if (b"connection", b"x-a, te") in raw:
         assert b"x-a" not in names
     kept = [pair for pair in raw if pair[0] in (b"accept", b"anthropic-version")]
-    assert [pair for pair in upstream_headers(raw) if pair[0] != b"x-a"] == kept
+    assert [pair for pair in sent if pair[0] != b"x-a"] == kept
+
+
+@pytest.mark.parametrize(
+    ("accepted", "asked"),
+    [
+        (b"gzip", b"gzip"),
+        (b"gzip, deflate, br, zstd", b"gzip, deflate"),
+        (b"br;q=1.0, gzip;q=0.8, *;q=0.1", b"gzip;q=0.8"),
+        (b"br", b""),
+        (b"GZIP", b"GZIP"),
+        (b"", b""),
+    ],
+)
+def test_only_codings_that_the_proxy_can_read_are_asked_for(accepted, asked):
+    assert readable_codings(accepted) == asked
 
 
 def test_headers_of_an_answer_keep_order_and_repeats():
-    raw = [(b"X-B", b"1"), (b"Set-Cookie", b"x"), (b"x-a", b"2"), (b"X-b", b"3"), (b"Transfer-Encoding", b"chunked")]
+    raw = [(b"x-b", b"1"), (b"set-cookie", b"x"), (b"x-a", b"2"), (b"x-b", b"3"), (b"transfer-encoding", b"chunked")]
 
-    assert client_headers(raw) == [(b"x-b", b"1"), (b"x-a", b"2"), (b"x-b", b"3")]
+    assert answer_headers(raw) == [(b"x-b", b"1"), (b"x-a", b"2"), (b"x-b", b"3")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +106,7 @@ def test_headers_of_an_answer_keep_order_and_repeats():
     ],
 )
 def test_token_is_taken_from_where_sdks_put_a_key(raw, query, token):
-    assert client_token(raw, query) == token
+    assert client_token(dict(raw), query) == token
 
 
 @pytest.mark.parametrize(
