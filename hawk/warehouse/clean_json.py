@@ -5,9 +5,10 @@ strings. None of them may stand in jsonb. Everything else passes unchanged, at t
 """
 
 import re
+from collections.abc import Iterable, Iterator
 
 # Strings are matched whole so that the words inside them stay.
-_STRING_OR_CONSTANT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?Infinity|-?NaN', re.DOTALL)
+_STRING_OR_CONSTANT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|-?Infinity|-?NaN', re.DOTALL)
 # What may have to be changed; a pair of surrogates is found too, and left.
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 # A pair of surrogates, NUL, half a pair, any other escape; in this order.
@@ -18,6 +19,7 @@ _ESCAPE = re.compile(
     rb"|\\.",
     re.DOTALL,
 )
+_HIGH_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 
 
 def clean_json(data: bytes) -> bytes:
@@ -38,6 +40,66 @@ def without_odd_constants(data: bytes) -> bytes | None:
     if b"NaN" not in data and b"Infinity" not in data:
         return None
     return _STRING_OR_CONSTANT.sub(_clean_constant, data)
+
+
+def clean_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what `clean_json` makes of the pieces joined, holding little more than one of them at a time."""
+    is_in_string = False
+    for text in _apart(pieces):
+        yield _clean_piece(text, is_in_string)
+        is_in_string ^= _ends_the_other_way(text)
+
+
+def clean_string_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what `clean_strings` makes of the pieces joined, holding little more than one of them at a time."""
+    return map(clean_strings, _apart(pieces))
+
+
+def _apart(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same text in pieces that begin and end between characters."""
+    held = b""
+    for piece in pieces:
+        text = held + piece
+        cut = _safe_cut(text)
+        held = text[cut:]
+        yield text[:cut]
+    yield held
+
+
+def _clean_piece(text: bytes, is_in_string: bool) -> bytes:
+    text = clean_strings(text)
+    if not is_in_string:
+        return without_odd_constants(text) or text
+    cleaned = without_odd_constants(b'"' + text)
+    return text if cleaned is None else cleaned[1:]
+
+
+def _ends_the_other_way(text: bytes) -> bool:
+    """Say whether a text that begins outside a string ends inside one, or the other way round."""
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"")
+    return bool((text.count(b'"') - text.count(b'\\"')) % 2)
+
+
+def _safe_cut(text: bytes) -> int:
+    """Return where a text that begins between characters may be cut without parting an escape, pair or constant."""
+    mark = max(text.rfind(b'"'), text.rfind(b","))
+    if mark >= 0:
+        return mark + 1
+    # In the middle of one long string, or of white space.
+    backslash = text.rfind(b"\\")
+    if backslash >= 0 and len(text) - 12 <= backslash:
+        begin = len(text[: backslash + 1].rstrip(b"\\"))
+        if begin == 0 and backslash == len(text) - 1:
+            return len(text) // 2 * 2  # nothing but backslashes, which go in pairs
+        return begin - 6 if _HIGH_HALF.fullmatch(text[max(begin - 6, 0) : begin]) else begin
+    constant_bytes = len(text) - len(text.rstrip(b"-NaInfity"))
+    if 0 < constant_bytes < len(b"-Infinity"):
+        return len(text) - constant_bytes
+    end = len(text)
+    while end > 0 and len(text) - end < 4 and text[end - 1] & 0xC0 == 0x80:
+        end -= 1
+    return end - 1 if end > 0 and text[end - 1] >= 0xC0 else len(text)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -1,139 +1,159 @@
-"""The zip inside a `.eval`: its directory read once, its members decompressed and checked one at a time."""
+"""The members of a `.eval`, unpacked and checked one at a time, whole or in pieces."""
 
-import errno
 import io
-import struct
-import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from typing import Self
 
 import zstandard
 
-from hawk.errors import UserError
 from hawk.warehouse.log_source import LogSource
+from hawk.warehouse.read_limits import DEFAULT_LIMITS, MEBIBYTE, ReadLimits
+from hawk.warehouse.zip_directory import (
+    LOCAL_HEADER,
+    LOCAL_SIGNATURE,
+    BrokenLog,
+    TruncatedLog,
+    ZipEntry,
+    read_directory,
+    walk_members,
+)
 
-ZSTANDARD = 93  # zip method of Inspect's logs since 2025; the standard library knows it from Python 3.14 on
-MAX_MEMBER_BYTES = 4 * 1024**3  # a sample is decoded in memory
+__all__ = ["PIECE_BYTES", "BrokenLog", "LogArchive", "TruncatedLog"]
 
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
+PIECE_BYTES = MEBIBYTE
+
 _ENCRYPTED = 0x1
-
-
-class BrokenLog(UserError):
-    """The log cannot be imported whatever one tries; the message tells its owner why."""
+_STORED, _DEFLATED = 0, 8
+_ZSTANDARD = 93  # of Inspect's logs since 2025; the standard library knows it from Python 3.14 on
 
 
 class LogArchive:
-    """The members of a `.eval`, by name; where a name stands twice, the later one counts, as for Inspect."""
+    """The members of a `.eval`, by name; where a name stands twice, the later one counts, as for Inspect.
 
-    def __init__(self, source: LogSource) -> None:
+    `lost` are the names of those that a file which is cut off had, but has not whole.
+    """
+
+    def __init__(
+        self,
+        source: LogSource,
+        limits: ReadLimits = DEFAULT_LIMITS,
+        *,
+        entries: Iterable[ZipEntry] | None = None,
+        lost: Iterable[str] = (),
+    ) -> None:
         self._source = source
-        try:
-            with zipfile.ZipFile(_SourceFile(source)) as directory:
-                self._members = {info.filename: info for info in directory.infolist()}
-        except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError, EOFError) as error:
-            raise BrokenLog(
-                f"The file is not a complete zip archive ({error}).",
-                hint="It may have been cut off while it was written or copied; write it again.",
-            ) from error
+        found = read_directory(source, limits) if entries is None else entries
+        self._entries = {entry.name: entry for entry in found}
+        self._names = sorted(self._entries)
+        self.lost = list(lost)
+
+    @classmethod
+    def salvaged(cls, source: LogSource, limits: ReadLimits = DEFAULT_LIMITS) -> Self:
+        """Return what there is of an archive without a directory."""
+        entries, lost = walk_members(source, limits)
+        return cls(source, limits, entries=entries, lost=lost)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._members
+        return name in self._entries
 
     def names(self, prefix: str = "") -> list[str]:
         """Return the names under a prefix in the order in which they lie in the file."""
-        found = [info for info in self._members.values() if info.filename.startswith(prefix)]
-        return [info.filename for info in sorted(found, key=lambda info: info.header_offset)]
+        found = []
+        for index in range(bisect_left(self._names, prefix), len(self._names)):
+            if not self._names[index].startswith(prefix):
+                break
+            found.append(self._names[index])
+        return sorted(found, key=lambda name: self._entries[name].offset)
+
+    def size_bytes(self, name: str) -> int:
+        """Return how large a member is, unpacked."""
+        return self._entries[name].size_bytes
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes, checked against its CRC. Raises BrokenLog that names the member."""
-        info = self._members[name]
-        if info.flag_bits & _ENCRYPTED:
+        pieces = list(self.pieces(name))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield a member's bytes a piece at a time. Raises BrokenLog, at the end too: only then they are known good."""
+        entry = self._entries[name]
+        if entry.flags & _ENCRYPTED:
             raise BrokenLog(f"{name} is encrypted.", hint="Write the log without a password.")
-        if info.file_size > MAX_MEMBER_BYTES:
-            raise BrokenLog(f"{name} has {info.file_size} bytes, more than the {MAX_MEMBER_BYTES} that are imported.")
-        decompress = _DECOMPRESSORS.get(info.compress_type)
-        if decompress is None:
-            raise BrokenLog(f"{name} is compressed in a way that is not known here (zip method {info.compress_type}).")
+        unpack = _UNPACK.get(entry.method)
+        if unpack is None:
+            raise BrokenLog(f"{name} is compressed in a way that is not known here (zip method {entry.method}).")
+        size, crc = 0, 0
         try:
-            data = decompress(self._compressed(info), info.file_size)
+            for piece in unpack(_PackedBytes(self._source, entry), entry.size_bytes + 1):
+                size += len(piece)
+                crc = zlib.crc32(piece, crc)
+                if size > entry.size_bytes:
+                    break
+                yield piece
         except (zlib.error, zstandard.ZstdError) as error:
             raise BrokenLog(f"{name} cannot be decompressed ({error}); the file is damaged.") from error
-        if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+        if size != entry.size_bytes or crc != entry.crc:
             raise BrokenLog(f"{name} does not match its checksum; the file is damaged.")
+
+
+class _PackedBytes(io.RawIOBase):
+    """The bytes of a member as they lie in the file."""
+
+    def __init__(self, source: LogSource, entry: ZipEntry) -> None:
+        self._source = source
+        self._name = entry.name
+        self.left = entry.compressed_bytes
+        start = source.read(entry.offset, LOCAL_HEADER.size)
+        if len(start) < LOCAL_HEADER.size:
+            raise BrokenLog(f"{entry.name} lies behind the end of the file; the file is damaged.")
+        signature, *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack(start)
+        if signature != LOCAL_SIGNATURE:
+            raise BrokenLog(f"{entry.name} is not where the zip's directory says; the file is damaged.")
+        self._offset = entry.offset + LOCAL_HEADER.size + name_bytes + extra_bytes
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = self.left if size < 0 else min(size, self.left)
+        data = self._source.read(self._offset, wanted)
+        if len(data) < wanted:
+            raise BrokenLog(f"{self._name} is cut off; the file is damaged.")
+        self._offset += wanted
+        self.left -= wanted
         return data
 
-    def _compressed(self, info: zipfile.ZipInfo) -> bytes:
-        start = self._source.read(info.header_offset, _LOCAL_HEADER.size)
-        if len(start) < _LOCAL_HEADER.size:
-            raise BrokenLog(f"{info.filename} lies behind the end of the file; the file is damaged.")
-        signature, name_length, extra_length = _LOCAL_HEADER.unpack(start)
-        if signature != b"PK\x03\x04":
-            raise BrokenLog(f"{info.filename} is not where the zip's directory says; the file is damaged.")
-        offset = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
-        data = self._source.read(offset, info.compress_size)
-        if len(data) < info.compress_size:
-            raise BrokenLog(f"{info.filename} is cut off; the file is damaged.")
-        return data
+
+# Each yields no more than `limit` bytes, whatever it is given: the limit is what the directory says and one.
 
 
-def _stored(data: bytes, _size: int) -> bytes:
-    return data
-
-
-def _inflate(data: bytes, size: int) -> bytes:
-    # One byte more than declared, so that a member that goes on is noticed and never fills the memory.
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
-
-
-def _decompress_zstandard(data: bytes, size: int) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
-        parts = list(_pieces(reader.read, size + 1))
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _pieces(read: Callable[[int], bytes], limit: int) -> Iterator[bytes]:
-    # In pieces, because a reader allocates what it is asked for, and a hostile size may ask for gigabytes.
-    while limit > 0:
-        piece = read(min(limit, 64 * 1024 * 1024))
-        if not piece:
-            return
+def _stored(packed: _PackedBytes, limit: int) -> Iterator[bytes]:
+    while limit > 0 and (piece := packed.read(min(limit, PIECE_BYTES))):
         limit -= len(piece)
         yield piece
 
 
-_DECOMPRESSORS: dict[int, Callable[[bytes, int], bytes]] = {
-    zipfile.ZIP_STORED: _stored,
-    zipfile.ZIP_DEFLATED: _inflate,
-    ZSTANDARD: _decompress_zstandard,
+def _inflated(packed: _PackedBytes, limit: int) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    while limit > 0 and not inflate.eof:
+        piece = inflate.decompress(inflate.unconsumed_tail or packed.read(PIECE_BYTES), min(limit, PIECE_BYTES))
+        if not piece and not packed.left and not inflate.unconsumed_tail:
+            return
+        limit -= len(piece)
+        if piece:
+            yield piece
+
+
+def _unzstandard(packed: _PackedBytes, limit: int) -> Iterator[bytes]:
+    # A frame says how much it holds, but so may one that was made to harm: memory is taken a piece at a time.
+    unpack = zstandard.ZstdDecompressor()
+    with unpack.stream_reader(packed, read_size=PIECE_BYTES, read_across_frames=True) as reader:  # type: ignore[arg-type]  # of a file it needs only read
+        while limit > 0 and (piece := reader.read(min(limit, PIECE_BYTES))):
+            limit -= len(piece)
+            yield piece
+
+
+_UNPACK: dict[int, Callable[[_PackedBytes, int], Iterator[bytes]]] = {
+    _STORED: _stored,
+    _DEFLATED: _inflated,
+    _ZSTANDARD: _unzstandard,
 }
-
-
-class _SourceFile(io.RawIOBase):
-    """A source as the file that zipfile wants, for the directory only."""
-
-    def __init__(self, source: LogSource) -> None:
-        self._source = source
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size_bytes}[whence]
-        if start + offset < 0:
-            raise OSError(errno.EINVAL, "position before the beginning")  # as a file does; zipfile counts on it
-        self._position = start + offset
-        return self._position
-
-    def read(self, size: int = -1, /) -> bytes:
-        left = max(0, self._source.size_bytes - self._position)
-        data = self._source.read(self._position, left if size is None or size < 0 else min(size, left))
-        self._position += len(data)
-        return data

@@ -6,12 +6,16 @@ from typing import Protocol
 
 from msgspec import Raw
 
-from hawk.warehouse.records import SampleRecord
+from hawk.warehouse.decoding import Reader, decode
+from hawk.warehouse.records import SAMPLE_FIELDS_WITHOUT_COLUMN, SampleRecord, SummaryRecord
 
 MESSAGE_POOL = "message"
 CALL_POOL = "call"
 # As `events_data` calls them.
 POOL_OF_FIELD = {"messages": MESSAGE_POOL, "calls": CALL_POOL}
+
+_read_sample = Reader(SampleRecord).read
+_read_summary = Reader(SummaryRecord).read
 
 
 class Transcript(Protocol):
@@ -78,3 +82,19 @@ class RecordTranscript:
 
     def attachment(self, name: str) -> str | None:
         return (self._attachments or {}).get(name)
+
+
+def sample_of_json(data: bytes | Raw, name: str) -> LogSample:
+    """Return the sample that stands in JSON; `name` says where, for what is wrong with it."""
+    record, other = decode(_read_sample, data, name)
+    return LogSample(record, RecordTranscript(record), other)
+
+
+def sample_of_summary(data: Raw, name: str) -> LogSample:
+    """Return the sample of a summary: all that there is of one that still runs, or whose own entry is lost."""
+    summary, other = decode(_read_summary, data, name)
+    known = {field: getattr(summary, field) for field in SummaryRecord.__struct_fields__}
+    known |= {field: other[field] for field in SAMPLE_FIELDS_WITHOUT_COLUMN if field in other}
+    record = SampleRecord(**known)
+    rest = {field: value for field, value in other.items() if field not in known}
+    return LogSample(record, RecordTranscript(record), rest, is_complete=False)

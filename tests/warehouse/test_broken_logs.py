@@ -110,9 +110,9 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "encrypted": (encrypted, "encrypted"),
     "unknown compression": (unknown_method, "zip method 99"),
     "longer than declared": (longer_than_declared, "does not match its checksum"),
-    "sample in chunks": (
-        lambda: archive({"header.json": HEADER, "samples/1_epoch_1/sample.json": SAMPLE}),
-        "stored in chunks",
+    "chunk that is missing": (
+        lambda: archive({"header.json": HEADER, "samples/1_epoch_1/sample.json": {**SAMPLE, "message_refs": [[0, 1]]}}),
+        "messages/0.json is missing",
     ),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hawk.warehouse.clean_json import clean_json
+from hawk.warehouse.clean_json import clean_json, clean_pieces
 
 good_texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 any_texts = st.text(st.characters()) | st.sampled_from(["NaN", '"Infinity"', "\\u0000", "\\", "\\ud800", "-Infinity"])
@@ -57,6 +57,44 @@ def test_anything_python_writes_can_be_decoded_and_loses_only_what_sql_lacks(val
     assert b"\\u0000" not in cleaned.replace(b"\\\\", b"")
     assert shape(msgspec.json.decode(cleaned)) == shape(value)
     cleaned.decode()
+
+
+odd_string_parts = [
+    b"\\\\", b'\\"', b"\\u0000", b"\\ud83d", b"\\ude00", b"\\ud83d\\ude00", b"\\u0041", b"\\n", b"NaN", b"-Infinity",
+    b"Na", b",", b":", b"[", b"1", b"a", "ü".encode(), "🦅".encode(), b"NaN,NaN", b'\\"NaN\\"', b"\xff",
+    b"aaaaaaaaaaaaaaa",
+]  # fmt: skip
+
+
+@given(any_values, st.booleans(), st.integers(1, 40))
+def test_pieces_are_cleaned_as_the_whole_is(value: Any, ascii_only: bool, piece_bytes: int) -> None:
+    written = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+
+    pieces = [written[start : start + piece_bytes] for start in range(0, len(written), piece_bytes)]
+
+    assert b"".join(clean_pieces(pieces)) == clean_json(written)
+
+
+@given(st.lists(st.sampled_from(odd_string_parts), max_size=30), st.integers(1, 40))
+def test_pieces_of_a_string_of_odd_characters_are_cleaned_as_the_whole_is(parts: list[bytes], piece_bytes: int) -> None:
+    written = b'[NaN,"' + b"".join(parts) + b'",NaN]'
+
+    pieces = [written[start : start + piece_bytes] for start in range(0, len(written), piece_bytes)]
+
+    assert b"".join(clean_pieces(pieces)) == clean_json(written)
+
+
+@pytest.mark.parametrize(
+    "long", ["x" * 5000, "\\\\" * 3000, "\\u0041" * 3000, "\\ud83d\\ude00" * 2000, "天" * 3000, "NaN " * 3000]
+)
+def test_long_string_without_a_mark_is_cleaned_a_piece_at_a_time(long: str) -> None:
+    written = f'{{"a": NaN, "b": "{long}"}}'.encode()
+    pieces = [written[start : start + 100] for start in range(0, len(written), 100)]
+
+    cleaned = list(clean_pieces(pieces))
+
+    assert b"".join(cleaned) == clean_json(written)
+    assert max(map(len, cleaned)) < 300
 
 
 def shape(value: Any) -> Any:
