@@ -108,7 +108,7 @@ def _dagster(plan: StackPlan) -> tuple[Part, ...]:
                 plan,
                 "dagster-code",
                 [
-                    *_script("dagster"),
+                    *(PYTHON, "-m", "orchestration.code_server"),
                     *("code-server", "start", "-h", LOOPBACK, "-p", str(port)),
                     *("-m", "orchestration.definitions", "-d", str(plan.repository)),
                 ],

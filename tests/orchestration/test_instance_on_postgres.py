@@ -1,12 +1,17 @@
 """A whole Dagster on Postgres, as deployed: its settings, its code server, its daemons, asked over GraphQL."""
 
 import logging
+import os
 import shlex
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +27,8 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from dagster_graphql.test.utils import execute_dagster_graphql
 from psycopg import sql
 
+from hawk.dev.dagster_home import write_dagster_home
+from hawk.dev.ports import LOOPBACK, free_port
 from hawk.dev.postgres import EmbeddedPostgres
 from hawk.naming import CODE_LOCATION, EVAL_SET_PARTITIONS, EVAL_SET_TAG
 from orchestration.launchers.local import LocalJobLauncher
@@ -119,17 +126,44 @@ def deployment(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "dagster").mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", tmp_path / "dagster" / "dagster.yaml")
+    port = free_port()
+    write_dagster_home(tmp_path / "dagster", repository=REPOSITORY, code_port=port)
     with (
+        code_server(port, tmp_path / "code-server.log"),
         dg.DagsterInstance.get() as instance,
-        WorkspaceProcessContext(instance, WorkspaceFileTarget([str(REPOSITORY / "workspace.yaml")])) as context,
+        WorkspaceProcessContext(
+            instance, WorkspaceFileTarget([str(tmp_path / "dagster" / "workspace.yaml")])
+        ) as context,
         QueuedRunCoordinatorDaemon(interval_seconds=1) as queue,
     ):
         yield Deployment(hawk, context, queue)
     launcher = LocalJobLauncher(settings.home / "jobs")
     for job_id in launcher.list_jobs():
         launcher.delete(job_id)
+
+
+@contextmanager
+def code_server(port: int, log_path: Path) -> Iterator[None]:
+    """Serve our definitions as the stack does; all of its processes end with the block."""
+    program = [sys.executable, "-m", "orchestration.code_server", "code-server", "start"]
+    program += ["-h", LOOPBACK, "-p", str(port), "-m", "orchestration.definitions", "-d", str(REPOSITORY)]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(program, cwd=REPOSITORY, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_listening(port):
+            assert process.poll() is None, log_path.read_text()
+            assert time.monotonic() < deadline, log_path.read_text()
+            time.sleep(0.1)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def claim(hawk: Orchestrator, name: str) -> str:
