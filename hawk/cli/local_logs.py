@@ -1,5 +1,6 @@
 """Logs on this machine: found under paths, read as far as rules ask, and known by their content."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -132,16 +133,15 @@ def _read(path: Path, progress: Callable[[int], None]) -> LocalLog:
         raise UserError("It is no log by its name; logs end in .eval or .json.")
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
         raise UserError("It is no file.")
-    source = FileSource(path)
-    try:
-        summary = summarize(open_log(source))
+    with contextlib.ExitStack() as opened:
+        source = FileSource(path)
+        opened.enter_context(contextlib.closing(source))
+        summary = summarize(opened.enter_context(contextlib.closing(open_log(source))))
         digests = []
         for offset in range(0, source.size_bytes, PART_BYTES):
             part = source.read(offset, PART_BYTES)
             digests.append(hashlib.sha256(part).hexdigest())
             progress(len(part))
-    finally:
-        source.close()
     facts = facts_of(summary)
     return LocalLog(
         path=path,

@@ -125,16 +125,19 @@ def _take_in(
         content_hash=upload.content_hash,
     )
     etag = stores.pending.etag(upload.upload_id)
-    with contextlib.closing(S3Source(stores.s3, stores.bucket, pending_key(upload.upload_id), etag=etag)) as source:
-        if source.size_bytes > MAX_JSON_BYTES and source.read(0, 4).lstrip()[:1] == b"{":
+    with contextlib.ExitStack() as opened:
+        source = S3Source(stores.s3, stores.bucket, pending_key(upload.upload_id), etag=etag)
+        opened.enter_context(contextlib.closing(source))
+        if source.size_bytes > MAX_JSON_BYTES and source.read(0, 64).lstrip()[:1] == b"{":
             raise BrokenLog(
                 f"A log in JSON may have {MAX_JSON_BYTES:,} bytes; {upload.file_name} has {source.size_bytes:,}.",
                 hint="Convert it first: inspect log convert --to eval.",
             )
-        summary = summarize(open_log(source))
+        summary = summarize(opened.enter_context(contextlib.closing(open_log(source))))
         facts = facts_of(summary)
         stamped = stamp_log(source, stamp)
-        again = summarize(open_log(StampedSource(source, stamped)))
+        stamped_log = open_log(StampedSource(source, stamped))
+        again = summarize(opened.enter_context(contextlib.closing(stamped_log)))
     if again.declared_eval_set_id != upload.eval_set_id or facts_of(again) != facts:
         raise BrokenLog("The log's header says two things at once.", hint="Write the log anew with Inspect.")
     key = _claim_place(connection, stores, upload, facts, caller, default=_log_name(upload, summary))

@@ -72,7 +72,7 @@ class StampedSource:
 
 def stamp_log(source: LogSource, stamp: Stamp) -> StampedLog:
     """Return the log with its header stamped. Raises BrokenLog where the header cannot be."""
-    if source.read(0, 4).lstrip()[:1] == b"{":
+    if source.read(0, 64).lstrip()[:1] == b"{":
         return StampedLog(0, stamped_document(source.read(0, source.size_bytes), stamp))
     return _stamped_archive(source, stamp)
 
