@@ -132,6 +132,18 @@ class CliSettings(HawkSettings):
     config_home: Path = Field(default_factory=lambda: hawk_home() / "cli", description="Last id, stored tokens.")
 
 
+class ReadingSettings(HawkSettings):
+    """How much one log may ask of who reads it; a log that asks for more is set aside with the reason."""
+
+    import_max_entries: int = Field(default=1_000_000, ge=1, description="Most entries of one .eval archive.")
+    import_max_log_bytes: int = Field(default=256 * 1024**3, ge=1, description="Most bytes of one log, unpacked.")
+    import_max_entry_bytes: int = Field(default=16 * 1024**3, ge=1, description="Most bytes of one sample, unpacked.")
+    import_max_ratio: int = Field(default=2000, ge=1, description="Most bytes that one packed byte may unpack to.")
+    import_sample_memory_bytes: int = Field(
+        default=16 * 1024**2, ge=1, description="Samples larger than this are laid out on disk (TMPDIR) to be read."
+    )
+
+
 class SensorSettings(HawkSettings):
     """How often sensors look; read when Dagster loads the code location, so each has a default."""
 
@@ -212,7 +224,7 @@ class KubernetesSettings(HawkSettings):
 
 
 class OrchestrationSettings(
-    SensorSettings, KubernetesSettings, DatabaseSettings, ObjectStoreSettings, SecretStoreSettings
+    SensorSettings, ReadingSettings, KubernetesSettings, DatabaseSettings, ObjectStoreSettings, SecretStoreSettings
 ):
     """Dagster's code location: launchers, sensors, dbt."""
 

@@ -56,6 +56,23 @@ class FileSource:
         self._file.close()
 
 
+class BytesSource:
+    """A log, or a part of one, that is in memory."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        self.size_bytes = len(data)
+        self.etag = ""
+        self.last_modified = datetime.now(UTC)
+        self._data = data
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+    def close(self) -> None:
+        """Keep the bytes: they go with whoever holds this."""
+
+
 class S3Source:
     """One version of an object on S3, read in blocks, the next ones on their way while one is used.
 

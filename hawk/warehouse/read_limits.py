@@ -2,21 +2,31 @@
 
 from dataclasses import dataclass
 
+from hawk.settings import ReadingSettings
+
 MEBIBYTE = 1024 * 1024
-GIBIBYTE = 1024 * MEBIBYTE
 
 
 @dataclass(frozen=True)
 class ReadLimits:
     """Bounds of one log. Sizes are those of what is unpacked."""
 
-    max_entries: int = 1_000_000
-    max_log_bytes: int = 256 * GIBIBYTE
-    max_entry_bytes: int = 16 * GIBIBYTE
-    # Deflate cannot pack tighter than 1,032 to 1; only what was made to harm goes beyond, by zstandard.
-    max_ratio: int = 2_000
-    # A sample that is larger is laid out on disk and read in pieces; smaller ones are decoded in memory.
-    sample_memory_bytes: int = 16 * MEBIBYTE
+    max_entries: int
+    max_log_bytes: int
+    max_entry_bytes: int
+    max_ratio: int  # deflate cannot pack tighter than 1,032 to 1; beyond is only what zstandard was made to hold
+    sample_memory_bytes: int  # a larger sample is laid out on disk and read in pieces
 
 
-DEFAULT_LIMITS = ReadLimits()
+def limits_of(settings: ReadingSettings) -> ReadLimits:
+    """Return the limits that a program's settings say."""
+    return ReadLimits(
+        max_entries=settings.import_max_entries,
+        max_log_bytes=settings.import_max_log_bytes,
+        max_entry_bytes=settings.import_max_entry_bytes,
+        max_ratio=settings.import_max_ratio,
+        sample_memory_bytes=settings.import_sample_memory_bytes,
+    )
+
+
+DEFAULT_LIMITS = limits_of(ReadingSettings.model_construct())
