@@ -18,7 +18,7 @@ from hawk.errors import Conflict, NotFound, UserError
 from hawk.ids import JobId
 from hawk.job_secrets import read_secrets
 from hawk.job_spec import InfraConfig, JobSpec
-from hawk.naming import eval_set_prefix
+from hawk.naming import TOKEN_PATH, eval_set_prefix
 from hawk.settings import OrchestrationSettings
 
 EvalSetState = Literal["claimed", "launched", "complete", "failed", "stopped", "deleted"]
@@ -169,8 +169,9 @@ def job_environment(
 ) -> dict[str, str]:
     """Return what the set's runner finds in its environment, secrets in the clear: never log it.
 
-    Later ones win: logs' S3, model providers through the proxy, the config's runner.environment, the user's secrets.
-    Raises UserError where a secret that the config asks for is not kept any more.
+    Later ones win: the place of S3, the job's token and who takes it, the config's runner.environment, the user's
+    secrets. No key to S3 is among them: the job's token gets it some for its own folder. Raises UserError where a
+    secret that the config asks for is not kept any more.
     """
     config = validate_eval_set_mapping(row.config or {}).config
     secrets = read_secrets(connection, row.eval_set_id, key=settings.secret_key)
@@ -185,7 +186,7 @@ def job_environment(
         )
     return {
         **_object_store_environment(settings),
-        **_provider_environment(row, settings),
+        **_identity_environment(row, settings),
         **config.runner.environment,
         **secrets,
     }
@@ -195,17 +196,13 @@ def _object_store_environment(settings: OrchestrationSettings) -> dict[str, str]
     environment = {"AWS_REGION": settings.s3_region, "AWS_DEFAULT_REGION": settings.s3_region}
     if settings.s3_endpoint_url:
         environment["AWS_ENDPOINT_URL_S3"] = settings.s3_endpoint_url
-    if settings.s3_access_key_id and settings.s3_secret_access_key:
-        environment["AWS_ACCESS_KEY_ID"] = settings.s3_access_key_id
-        environment["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_access_key.get_secret_value()
     return environment
 
 
-def _provider_environment(row: EvalSetRow, settings: OrchestrationSettings) -> dict[str, str]:
-    """Return where Inspect's providers send their calls: the proxy, which takes the job's token for a key."""
-    if settings.proxy_url is None or settings.job_token_key is None:
+def _identity_environment(row: EvalSetRow, settings: OrchestrationSettings) -> dict[str, str]:
+    """Return the job's own token, and where it is taken: for S3 credentials by the broker, for models by the proxy."""
+    if settings.job_token_key is None:
         return {}
-    proxy = settings.proxy_url.rstrip("/")
     token = mint_job_token(
         settings.job_token_key,
         job_id=row.eval_set_id,
@@ -213,8 +210,17 @@ def _provider_environment(row: EvalSetRow, settings: OrchestrationSettings) -> d
         created_by=row.created_by or "",
         lifetime=timedelta(days=settings.job_token_days),
     )
+    environment = {"HAWK_JOB_ID": row.eval_set_id, "HAWK_JOB_TOKEN": token}
+    if settings.api_url is not None:
+        environment["HAWK_TOKEN_BROKER_URL"] = f"{settings.api_url.rstrip('/')}{TOKEN_PATH}"
+    if settings.proxy_url is not None:
+        environment |= _provider_environment(settings.proxy_url.rstrip("/"), token)
+    return environment
+
+
+def _provider_environment(proxy: str, token: str) -> dict[str, str]:
+    """Return where Inspect's providers send their calls: the proxy, which takes the job's token for a key."""
     return {
-        "HAWK_JOB_TOKEN": token,
         "OPENAI_BASE_URL": f"{proxy}/openai/v1",
         "OPENAI_API_KEY": token,
         "ANTHROPIC_BASE_URL": f"{proxy}/anthropic",

@@ -13,9 +13,14 @@ from hawk.ids import JobId
 EVALS_ROOT = "evals"
 CONFIG_FILE = ".config.yaml"
 MODELS_FILE = ".models.json"
+STORAGE_GRANTS_FILE = ".storage-grants.json"
+ONLINE_SCAN_MODEL_FILE = ".online-scan-model.json"
 PROGRESS_FOLDER = ".progress"
 COMMANDS_FOLDER = ".commands"
 BUFFER_FOLDER = ".buffer"
+# What says who may see a folder and what its job is told: Hawk writes these, a job never.
+GATE_FILES = (MODELS_FILE, CONFIG_FILE, STORAGE_GRANTS_FILE, ONLINE_SCAN_MODEL_FILE, f"{COMMANDS_FOLDER}/*")
+SCANS_ROOT = "scans"
 # Files that people bring and that nobody has judged yet; outside of every set's folder.
 PENDING_ROOT = "pending"
 
@@ -38,12 +43,14 @@ DELETE_JOB = "delete_eval_set"
 RETRY_JOB = "retry_eval_set"
 IMPORT_JOB = "import_logs"
 REIMPORT_JOB = "reimport_eval_set"
+CHECK_JOB = "check_warehouse"
 EVAL_SET_TAG = "hawk/eval_set_id"
 CREATED_BY_TAG = "hawk/created_by"
 PROMPT_TAG = "hawk/prompt"  # a run that somebody waits for; see orchestration/run_coordinator.py
 
 # Kubernetes.
 MAX_NAMESPACE = 63  # RFC 1123 label
+MAX_SERVICE_ACCOUNT = 63  # RFC 1123 label, which a service account's name must fit where IAM trusts it
 APP_NAME = "hawk"
 LABEL_PREFIX = "hawk.dagster.io"
 SANDBOX_SUFFIX = "-s"
@@ -65,6 +72,8 @@ STACKTRACE_ANNOTATION = f"{LABEL_PREFIX}/stacktrace"
 SANDBOX_CLUSTER_ROLE = "hawk-sandboxes"  # what a runner may do in its sandbox namespace; infra/kubernetes
 
 # HTTP.
+TOKEN_PATH = "/token"  # noqa: S105 - of the API: the token broker
+POD_TOKEN_HEADER = "x-hawk-pod-token"  # noqa: S105 - a name
 REQUEST_ID_HEADER = "x-request-id"
 CLIENT_VERSION_HEADER = "x-hawk-client-version"
 SERVER_VERSION_HEADER = "x-hawk-server-version"
@@ -135,6 +144,15 @@ def runner_namespace(prefix: str, job_id: JobId) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     return f"{name[: longest - 13].rstrip('-')}-{digest}"
+
+
+def runner_service_account(job_type: str, job_id: JobId) -> str:
+    """Return the name of the service account that a job's pod runs under, cut as its namespace is."""
+    name = f"{APP_NAME}-{job_type}-runner-{job_id}"
+    if len(name) <= MAX_SERVICE_ACCOUNT:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: MAX_SERVICE_ACCOUNT - 13].rstrip('-')}-{digest}"
 
 
 def sandbox_namespace(prefix: str, job_id: JobId) -> str:

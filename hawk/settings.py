@@ -238,7 +238,10 @@ class OrchestrationSettings(
     job_token_days: int = Field(default=30, ge=1)
     events_queue_url: str | None = Field(default=None, description="SQS queue of S3 events; unset: listing only.")
     import_batch_size: int = Field(default=50, ge=1)
-    import_max_attempts: int = Field(default=3, ge=1)
+    import_workers: int = Field(default=2, ge=1, le=32, description="Most processes that import at a time.")
+    import_max_attempts: int = Field(
+        default=10, ge=1, description="Tries at a log while S3 or Postgres is in trouble; then it is a dead letter."
+    )
     import_minutes: int = Field(default=30, ge=1, description="A run of imports claims no more logs after this long.")
     allow_local_packages: bool = False
     log_shared_seconds: int = Field(default=60, ge=1)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from hawk.errors import HawkError, Upstream, UserError
 from hawk.job_outcome import JobOutcome, RunnerExit
 from hawk.job_spec import JobSpec
+from runner.aws_config import use_token_broker
 from runner.packages import packages_to_install
 from runner.secrets import fetch_aws_secrets
 from runner.venv import make_venv
@@ -68,10 +69,13 @@ def read_spec(path: Path) -> JobSpec:
 def _run(options: argparse.Namespace) -> Never:
     spec = read_spec(options.job_file)
     folder = (options.work_folder or options.job_file.parent).absolute()
+    fetching = use_token_broker(os.environ, folder)
     environment = {**os.environ, **fetch_aws_secrets(spec.config)}
     requirements = packages_to_install(spec, kubernetes=options.kubernetes_sandboxes)
     logger.info("installing %d requirements", len(requirements))
     python = make_venv(requirements, folder=folder, cache=options.venv_cache, submission=options.submitted_at or "")
+    if fetching is not None:
+        fetching.poll()  # else it stays a zombie of what this process becomes
     logger.info("starting Inspect")
     _replace_process(python, options, environment, folder)
 

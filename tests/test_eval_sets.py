@@ -48,6 +48,7 @@ def settings(shared_database_url: str) -> OrchestrationSettings:
         s3_secret_access_key=SecretStr("secret"),
         job_token_key=JOB_KEY,
         proxy_url="http://proxy.example/",
+        api_url="http://api.example/",
     )
 
 
@@ -164,9 +165,9 @@ class TestJobEnvironment:
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
-            "AWS_ACCESS_KEY_ID": "id",
-            "AWS_SECRET_ACCESS_KEY": "secret",
+            "HAWK_JOB_ID": "mine",
             "HAWK_JOB_TOKEN": token,
+            "HAWK_TOKEN_BROKER_URL": "http://api.example/token",
             "OPENAI_BASE_URL": "http://proxy.example/openai/v1",
             "OPENAI_API_KEY": token,
             "ANTHROPIC_BASE_URL": "http://proxy.example/anthropic",
@@ -208,7 +209,7 @@ class TestJobEnvironment:
 
         environment = job_environment(eval_set_row(connection, "mine"), alone, connection)
 
-        assert not [name for name in environment if "API_KEY" in name or "TOKEN" in name]
+        assert not [name for name in environment if "API_KEY" in name or "BASE_URL" in name]
 
     def test_secret_that_was_deleted_with_the_job_is_an_error(self, connection, settings) -> None:
         insert(connection, {**CONFIG, "runner": {"secrets": [{"name": "TOKEN"}]}})

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from hawk.api.contracts import ProblemResponse
 from hawk.api.request_audit import Withheld, record_denial
-from hawk.errors import ConfigError, HawkError
+from hawk.errors import ConfigError, HawkError, TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
 MAX_PROBLEMS = 100
@@ -57,8 +57,7 @@ async def _on_hawk_error(request: Request, error: Exception) -> JSONResponse:
         request_id=_request_id(request),
         problems=_config_problems(error) if isinstance(error, ConfigError) else [],
     )
-    headers = {"www-authenticate": "Bearer"} if error.http_status == 401 else None
-    return problem_response(problem, headers)
+    return problem_response(problem, _headers(error))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -87,6 +86,14 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
         request_id=_request_id(request),
     )
     return problem_response(problem, dict(error.headers) if error.headers else None)
+
+
+def _headers(error: HawkError) -> dict[str, str] | None:
+    if error.http_status == 401:
+        return {"www-authenticate": "Bearer"}
+    if isinstance(error, TooManyRequests) and isinstance(error.value, int):
+        return {"retry-after": str(error.value)}
+    return None
 
 
 def _config_problems(error: ConfigError) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from fastapi import Depends, Request
 
 from hawk.api.dagster_client import DagsterClient
 from hawk.api.database import Database
+from hawk.api.rate_limit import RateLimit
+from hawk.api.token_broker import TokenBroker, token_broker
 from hawk.auth import Principal, TokenVerifier, bearer_token
 from hawk.errors import NotAllowed
 from hawk.eval_set_claim import EvalSetStores
@@ -27,6 +29,8 @@ class Services:
     s3: "S3Client"
     verifier: TokenVerifier
     dagster: DagsterClient
+    broker: TokenBroker
+    broker_limit: RateLimit
 
     @property
     def stores(self) -> EvalSetStores:
@@ -44,12 +48,15 @@ class Services:
 
 def build_services(settings: ApiSettings) -> Services:
     """Return clients made of the settings; none of them has connected yet."""
+    s3 = s3_client(settings)
     return Services(
         settings=settings,
         database=Database(settings),
-        s3=s3_client(settings),
+        s3=s3,
         verifier=TokenVerifier(settings),
         dagster=DagsterClient(settings.dagster_url),
+        broker=token_broker(settings, s3),
+        broker_limit=RateLimit(settings.broker_per_minute),
     )
 
 

@@ -12,6 +12,8 @@ IDENTITIES = (ADMIN, RUNNER)
 # May do all to the bucket's objects; who assumes it narrows that with a session policy.
 LOG_ROLE_ARN = "arn:aws:iam::000000000000:role/hawk-logs"
 
+ADMIN_ARN = f"arn:aws:iam::000000000000:user/{ADMIN}"
+
 _ACTIONS = ("Read", "Write", "List", "Tagging")  # of seaweed; deleting an object is a Write
 
 
@@ -62,10 +64,18 @@ def roles_file(keys: ObjectStoreKeys, *, bucket: str) -> dict[str, Any]:
     arn = f"arn:aws:s3:::{bucket}"
     objects = {
         "Effect": "Allow",
-        "Action": ["s3:GetObject*", "s3:PutObject*", "s3:DeleteObject*", "s3:ListBucket*", "s3:*Multipart*"],
+        "Action": [
+            "s3:GetObject*",
+            "s3:PutObject*",
+            "s3:DeleteObject*",
+            "s3:ListBucket*",
+            "s3:*Multipart*",
+            "s3:GetBucketLocation",
+        ],
         "Resource": [arn, f"{arn}/*"],
     }
-    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}
+    # Nobody else: a job's session must not make itself a session without a policy.
+    trust = {"Effect": "Allow", "Principal": {"AWS": ADMIN_ARN}, "Action": ["sts:AssumeRole"]}
     role = {
         "roleName": name,
         "roleArn": LOG_ROLE_ARN,

@@ -8,6 +8,7 @@ from pathlib import Path
 import hawk
 from hawk.dev import mock_models
 from hawk.dev.object_store import EmbeddedObjectStore
+from hawk.dev.object_store_rights import LOG_ROLE_ARN
 from hawk.dev.ports import LOOPBACK, ports_for
 from hawk.dev.postgres import DAGSTER_DATABASE, EmbeddedPostgres
 from hawk.dev.stack import StackPaths, StackState
@@ -97,6 +98,7 @@ def _settings(
         },
         "object-store": {
             "HAWK_BUCKET": store.bucket,
+            "HAWK_LOG_ROLE_ARN": LOG_ROLE_ARN,
             "HAWK_S3_ENDPOINT_URL": object_store.url,
             "HAWK_S3_REGION": store.s3_region,
             "HAWK_S3_ACCESS_KEY_ID": store.s3_access_key_id or "",

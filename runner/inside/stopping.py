@@ -41,14 +41,15 @@ class StopMonitor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._samples: dict[str, Action] = {}
         self._task_ids: set[str] = set()
+        self._old_commands: set[StoredFile] = set()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stop", daemon=True)
         self.stop_action: Action | None = None
         self.stopped = threading.Event()
 
     def start(self) -> None:
-        """Forget commands that were given before the job was, obey those given since, and watch for more."""
-        self._forget_old_commands()
+        """Leave aside commands that were given before the job was, obey those given since, and watch for more."""
+        self._note_old_commands()
         self._look()
         self._thread.start()
 
@@ -87,13 +88,13 @@ class StopMonitor:
         except RuntimeError:  # the loop has ended
             self._loop = None
 
-    def _forget_old_commands(self) -> None:
+    def _note_old_commands(self) -> None:
         # S3 tells whole seconds, so a command given in the very second of the submission is for this run.
         begin = self._submitted_at.replace(microsecond=0) if self._submitted_at else None
-        for file in self._commands():
-            if begin is None or file.modified_at < begin:
-                logger.info("removing an old command: %s", file.name)
-                self._folder.remove(file.name)
+        # They cannot be removed: a job may not change what it is told.
+        self._old_commands = {file for file in self._commands() if begin is None or file.modified_at < begin}
+        if self._old_commands:
+            logger.info("not for this run: %s", ", ".join(sorted(file.name for file in self._old_commands)))
 
     def _look(self) -> None:
         try:
@@ -127,7 +128,7 @@ class StopMonitor:
             return "score"
 
     def _commands(self) -> list[StoredFile]:
-        files = self._folder.list(COMMANDS_FOLDER)
+        files = set(self._folder.list(COMMANDS_FOLDER)) - self._old_commands
         return [file for file in files if file.name == STOP_FILE or _SAMPLE_FILE.fullmatch(file.name)]
 
     def _stop_file_is_there(self) -> bool:
