@@ -221,13 +221,14 @@ class Limits:
     def _admit(self, grant: Grant) -> None:
         for gate in grant.gates:
             gate.enter(grant.user, grant.tokens)
-        self._recent[grant.user] = (self._weight(grant.user) + grant.tokens, self._clock())
+        now = self._clock()
+        self._recent[grant.user] = (self._weight(grant.user, now) + grant.tokens, now)
         if len(self._recent) > MAX_WAITING:
             self._recent.clear()
 
-    def _weight(self, user: str) -> float:
-        tokens, at = self._recent.get(user, (0.0, 0.0))
-        return float(tokens * 0.5 ** ((self._clock() - at) / FORGET_SECONDS))
+    def _weight(self, user: str, now: float) -> float:
+        tokens, at = self._recent.get(user, (0.0, now))
+        return float(tokens * 0.5 ** (max(now - at, 0.0) / FORGET_SECONDS))
 
     def _dispatch_soon(self) -> None:
         """Look at all who wait, once for what happens meanwhile."""
@@ -238,14 +239,15 @@ class Limits:
         self._timer = None
         shut: set[int] = set()
         soonest: float | None = None
-        queue = [(self._order(waiting), waiting) for waiting in self._waiting.values()]
+        now = self._clock()  # the same for all, so that an order changes by admissions only
+        queue = [(self._order(waiting, now), waiting) for waiting in self._waiting.values()]
         heapq.heapify(queue)
         while queue and len(shut) < len(self._gates):
             order, waiting = heapq.heappop(queue)
             gates = waiting.grant.gates
             if waiting.turn.done() or any(id(gate) in shut for gate in gates):
                 continue
-            if (order_now := self._order(waiting)) != order:  # another call of the same caller went meanwhile
+            if (order_now := self._order(waiting, now)) != order:  # another call of the same caller went meanwhile
                 heapq.heappush(queue, (order_now, waiting))
                 continue
             blocking = [gate for gate in gates if not gate.admits(waiting.grant.tokens)]
@@ -260,12 +262,12 @@ class Limits:
         if soonest is not None:
             self._wake_in(soonest + DISPATCH_SECONDS)
 
-    def _order(self, waiting: _Waiting) -> tuple[int, int, float, int]:
+    def _order(self, waiting: _Waiting, now: float) -> tuple[int, int, float, int]:
         user = waiting.grant.user
         return (
             waiting.rank,
             max(gate.in_flight[user] for gate in waiting.grant.gates),
-            self._weight(user),
+            self._weight(user, now),
             waiting.number,
         )
 
