@@ -111,7 +111,7 @@ def events(import_id: int, sample_uuid: str) -> list[Row]:
 def event_data(import_id: int, sample_uuid: str, event_index: int) -> Row | None:
     """Return one event as logged, as text; `length` says how long it is before it was cut."""
     return _first(
-        """select kind, left(jsonb_pretty(data), %(most)s) as text, length(jsonb_pretty(data)) as length
+        """select kind, left(jsonb_pretty(data::jsonb), %(most)s) as text, length(jsonb_pretty(data::jsonb)) as length
         from raw.event where import_id = %(import_id)s and sample_uuid = %(uuid)s and event_index = %(index)s""",
         import_id=import_id,
         uuid=sample_uuid,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from hawk.warehouse.log_archive import BrokenLog
 
-ImportState = Literal["imported", "skipped", "superseded", "quarantined"]
+ImportState = Literal["imported", "skipped", "superseded", "quarantined", "dead_letter"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class LogVersion:
     last_modified: datetime
     is_finished: bool
     completed_at: datetime | None
+    damage: str | None = None  # what is wrong with a log that can be read only in part
 
 
 def check_eval_set(eval_set_id: str, declared: str | None) -> None:
@@ -48,6 +49,8 @@ def reason_to_leave(stored: LogVersion | None, new: LogVersion, *, force: bool) 
         return "superseded", "The eval has ended since, and its end is in the warehouse."
     if force:
         return None
+    if new.damage and not stored.damage:
+        return "quarantined", f"{new.damage} An earlier version of it is whole, and stays."
     if stored.etag == new.etag:
         return "skipped", "This version of the log is in the warehouse already."
     if new.last_modified < stored.last_modified:

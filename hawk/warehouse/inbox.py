@@ -1,12 +1,13 @@
 """The queue of logs to import: a row of ops.log_inbox for each version of each log that was ever seen.
 
 A worker holds a session lock for every row it claims. When its process ends, however it ends, Postgres drops the
-lock, and the next claim finds the row importing but nobody at it, and gives it back. A row whose worker ended
-repeatedly is set aside, so that one log that kills its reader cannot stop the others.
+lock, and the next claim finds the row importing but nobody at it, and gives it back. Every attempt that was begun is
+counted before it can fail, and there are so many and no more: then the row is a dead letter, which a person may
+reopen. So one log that kills its reader, or never gets through, cannot stop the others.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, LiteralString
 
@@ -21,10 +22,12 @@ from hawk.warehouse.log_source import s3_errors
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-InboxState = Literal["pending", "importing", "imported", "skipped", "superseded", "quarantined"]
+InboxState = Literal["pending", "importing", "imported", "skipped", "superseded", "quarantined", "dead_letter"]
+FAILED: tuple[InboxState, ...] = ("quarantined", "dead_letter")
 Source = Literal["listing", "event", "import"]
 
 MAX_WORKER_DEATHS = 3
+MAX_ATTEMPTS = 10  # with the pauses between them, half an hour of S3 or Postgres in trouble
 
 _CLAIM_LOCK = 0x6861_776B_636C_616D  # "hawkclam"
 _LOCK_CLASS = 0x6861_776B  # "hawk"; the second key is the row's id
@@ -39,7 +42,7 @@ from unnest(
     %(moments)s::timestamptz[]
 ) as seen (bucket, key, etag, eval_set_id, size_bytes, last_modified)
 on conflict (bucket, key, etag) do update
-set state = 'pending', reason = '', attempts = 0, worker_deaths = 0,
+set state = 'pending', reason = '', attempts = 0, worker_deaths = 0, is_forced = false,
     last_modified = excluded.last_modified, state_changed_at = now()
 where known.state not in ('pending', 'importing') and exists (
     select 1 from ops.log_inbox as between_them
@@ -53,11 +56,16 @@ returning 1
 _SUPERSEDE = """
 update ops.log_inbox as older
 set state = 'superseded', reason = 'A newer version of the log was seen.', state_changed_at = now()
-where older.state = 'pending' and older.key = any (%(keys)s) and exists (
-    select 1 from ops.log_inbox as newer
-    where newer.bucket = older.bucket and newer.key = older.key
-      and (newer.last_modified, newer.log_inbox_id) > (older.last_modified, older.log_inbox_id)
-)
+where older.log_inbox_id in (
+    select pending.log_inbox_id from ops.log_inbox as pending
+    where pending.state = 'pending' and pending.key = any (%(keys)s) and exists (
+        select 1 from ops.log_inbox as newer
+        where newer.bucket = pending.bucket and newer.key = pending.key
+          and (newer.last_modified, newer.log_inbox_id) > (pending.last_modified, pending.log_inbox_id)
+    )
+    order by pending.log_inbox_id
+    for update
+) and older.state = 'pending'
 """
 
 # After trouble with S3 or Postgres a log waits: 4 s, 8 s, ... at most ten minutes. A worker's death is no reason to.
@@ -80,27 +88,48 @@ where state = 'importing' and not exists (
 )
 """
 _CLAIM = """
-update ops.log_inbox set state = 'importing', attempts = attempts + 1, state_changed_at = now()
+update ops.log_inbox set state = 'importing', is_begun = false, state_changed_at = now()
 where log_inbox_id = any (%s)
-returning log_inbox_id, bucket, key, etag, eval_set_id, size_bytes, last_modified, attempts
+returning log_inbox_id, bucket, key, etag, eval_set_id, size_bytes, last_modified, is_forced
+"""
+_BEGIN = """
+update ops.log_inbox set attempts = attempts + 1, is_begun = true, state_changed_at = clock_timestamp()
+where log_inbox_id = %s and state = 'importing'
+"""
+# A worker whose machine is gone says nothing more; its locks go when the server notices, here within two minutes.
+_NOTICE_DEAD_HOSTS = """
+select set_config('tcp_keepalives_idle', '60', false), set_config('tcp_keepalives_interval', '15', false),
+    set_config('tcp_keepalives_count', '4', false)
 """
 _RELEASE = """
-update ops.log_inbox set state = 'pending', attempts = attempts - 1, state_changed_at = now()
+update ops.log_inbox set state = 'pending', state_changed_at = now()
 where log_inbox_id = any (%s) and state = 'importing'
 """
-_GIVE_BACK = """
+# Only what was begun can have killed its worker; what was claimed with it has nothing to do with it.
+_GIVE_BACK_ABANDONED = """
 update ops.log_inbox set
-    worker_deaths = worker_deaths + 1,
-    state = case when worker_deaths + 1 < %(most)s then 'pending' else 'quarantined' end,
-    reason = case when worker_deaths + 1 < %(most)s then reason else %(reason)s end,
+    worker_deaths = worker_deaths + is_begun::int,
+    state = case when worker_deaths + is_begun::int < %(most)s then 'pending' else 'dead_letter' end,
+    reason = case when worker_deaths + is_begun::int < %(most)s then reason else %(reason)s end,
     state_changed_at = now()
 where log_inbox_id = any (%(ids)s) and state = 'importing'
 """
+_TRY_LATER = """
+update ops.log_inbox set
+    state = case when attempts - worker_deaths < %(most)s then 'pending' else 'dead_letter' end,
+    reason = case
+        when attempts - worker_deaths < %(most)s then %(reason)s
+        else format('It was tried %%s times, the last time in vain because: %%s', attempts, %(reason)s::text)
+    end,
+    state_changed_at = clock_timestamp()
+where log_inbox_id = %(id)s and state = 'importing'
+returning state, reason
+"""
 _REOPEN = """
 update ops.log_inbox as entry
-set state = 'pending', reason = '', attempts = 0, worker_deaths = 0, state_changed_at = now()
+set state = 'pending', reason = '', attempts = 0, worker_deaths = 0, is_forced = %(force)s, state_changed_at = now()
 from (
-    select distinct on (bucket, key) log_inbox_id from ops.log_inbox where eval_set_id = %s
+    select distinct on (bucket, key) log_inbox_id from ops.log_inbox where eval_set_id = %(eval_set_id)s
     order by bucket, key, last_modified desc, log_inbox_id desc
 ) as newest
 where entry.log_inbox_id = newest.log_inbox_id and entry.state not in ('pending', 'importing')
@@ -109,10 +138,6 @@ _FINISH = """
 update ops.log_inbox set
     state = %s, reason = %s, import_id = coalesce(%s, import_id), state_changed_at = clock_timestamp()
 where log_inbox_id = %s
-"""
-_NEWEST_OF_SET = """
-select distinct on (bucket, key) key, state, reason from ops.log_inbox where eval_set_id = %s
-order by bucket, key, last_modified desc, log_inbox_id desc
 """
 
 
@@ -138,22 +163,11 @@ class InboxEntry:
     eval_set_id: str
     size_bytes: int
     last_modified: datetime
-    attempts: int
+    is_forced: bool  # import it again though it is in the warehouse
 
     @property
     def location(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
-
-
-@dataclass(frozen=True)
-class InboxSummary:
-    """How far an eval set's logs have come; the newest version of each log counts."""
-
-    landed: int = 0
-    pending: int = 0
-    imported: int = 0
-    quarantined: int = 0
-    problems: list[str] = field(default_factory=list)
 
 
 def discover(
@@ -217,6 +231,7 @@ def claim_batch(connection: psycopg.Connection[Any], limit: int) -> list[InboxEn
     """
     require_idle(connection)
     with connection.transaction():
+        connection.execute(_NOTICE_DEAD_HOSTS)
         # One claim at a time: who is at work is seen from locks, and those are no part of a snapshot.
         connection.execute("select pg_advisory_xact_lock(%s)", (_CLAIM_LOCK,))
         connection.execute("select pg_advisory_unlock_all()")
@@ -226,6 +241,14 @@ def claim_batch(connection: psycopg.Connection[Any], limit: int) -> list[InboxEn
         with connection.cursor(row_factory=class_row(InboxEntry)) as cursor:
             entries = cursor.execute(_CLAIM, (locked,)).fetchall()
     return sorted(entries, key=lambda entry: entry.log_inbox_id)
+
+
+def begin(connection: psycopg.Connection[Any], entry: InboxEntry) -> None:
+    """Count an attempt at a claimed log, before anything of it can go wrong."""
+    with connection.transaction():
+        # Lost with the server's memory at worst, when the attempt itself is undone too.
+        connection.execute("set local synchronous_commit to off")
+        connection.execute(_BEGIN, (entry.log_inbox_id,))
 
 
 def release(connection: psycopg.Connection[Any], entries: Iterable[InboxEntry]) -> None:
@@ -238,10 +261,23 @@ def release(connection: psycopg.Connection[Any], entries: Iterable[InboxEntry]) 
         let_go(connection, entry)
 
 
-def reopen(connection: psycopg.Connection[Any], eval_set_id: str) -> int:
-    """Make a set's logs pending again, in their newest versions; return how many. For an import with `force`."""
+def reopen(connection: psycopg.Connection[Any], eval_set_id: str, *, force: bool = False) -> int:
+    """Make a set's logs pending again, in their newest versions; return how many.
+
+    With `force` they are imported although they are in the warehouse in that version.
+    """
     with connection.transaction():
-        return connection.execute(_REOPEN, (eval_set_id,)).rowcount
+        return connection.execute(_REOPEN, {"eval_set_id": eval_set_id, "force": force}).rowcount
+
+
+def try_later(
+    connection: psycopg.Connection[Any], entry: InboxEntry, reason: str, *, max_attempts: int = MAX_ATTEMPTS
+) -> tuple[InboxState, str]:
+    """Put back a log that could not be imported now; a dead letter after so many attempts. Return state and reason."""
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        values = {"id": entry.log_inbox_id, "most": max_attempts, "reason": reason}
+        row = cursor.execute(_TRY_LATER, values).fetchone()
+    return row or ("pending", reason)
 
 
 def finish(
@@ -272,25 +308,10 @@ def pending_count(connection: psycopg.Connection[Any]) -> int:
         return len(_ids(connection, _DUE)) + len(_ids(connection, _ABANDONED, {"lock_class": _LOCK_CLASS}))
 
 
-def summary(connection: psycopg.Connection[Any], eval_set_id: str) -> InboxSummary:
-    """Return how far the logs of an eval set have come."""
-    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(_NEWEST_OF_SET, (eval_set_id,))
-        logs = cursor.fetchall()
-    states = [state for _, state, _ in logs]
-    return InboxSummary(
-        landed=len(logs),
-        pending=states.count("pending") + states.count("importing"),
-        imported=states.count("imported") + states.count("skipped") + states.count("superseded"),
-        quarantined=states.count("quarantined"),
-        problems=[f"{key.rpartition('/')[2]}: {reason}" for key, state, reason in logs if state == "quarantined"],
-    )
-
-
 def _give_back_abandoned(connection: psycopg.Connection[Any]) -> None:
     reason = f"Its import was begun {MAX_WORKER_DEATHS} times, and each time the process ended midway."
     ids = _ids(connection, _ABANDONED, {"lock_class": _LOCK_CLASS})
-    connection.execute(_GIVE_BACK, {"ids": ids, "most": MAX_WORKER_DEATHS, "reason": reason})
+    connection.execute(_GIVE_BACK_ABANDONED, {"ids": ids, "most": MAX_WORKER_DEATHS, "reason": reason})
 
 
 def _ids(

@@ -7,6 +7,7 @@ dies midway, leave either the old tables or the new.
 import argparse
 import logging
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import sqlalchemy
@@ -17,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from hawk.errors import Upstream
 from hawk.naming import INTERMEDIATE_SCHEMA, MARTS_SCHEMA, OPS_SCHEMA, RAW_SCHEMA, STAGING_SCHEMA
 from hawk.settings import DatabaseSettings
+from hawk.warehouse.partitions import ensure_partitions
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,8 @@ from pg_attribute as a
 join pg_class as c on c.oid = a.attrelid
 join pg_namespace as n on n.oid = c.relnamespace
 where n.nspname = %(schema)s and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
-  and a.atttypid in ('jsonb'::regtype, 'text'::regtype) and a.attcompression <> 'l'
+  and a.atttypid in ('jsonb'::regtype, 'json'::regtype, 'text'::regtype, 'tsvector'::regtype)
+  and a.attcompression <> 'l'
   and exists (select 1 from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals))
 """
 
@@ -47,6 +50,7 @@ def migrate(database_url: str) -> None:
         for schema in SCHEMAS:
             connection.execute(sqlalchemy.schema.CreateSchema(schema, if_not_exists=True))
         command.upgrade(_alembic_config(connection), "head")
+        ensure_partitions(cast("psycopg.Connection[Any]", connection.connection.driver_connection))
         for (statement,) in connection.exec_driver_sql(_UNCOMPRESSED_COLUMNS, {"schema": RAW_SCHEMA}).all():
             connection.exec_driver_sql(str(statement))
 

@@ -2,16 +2,32 @@
 
 The winner is the eval that completed last (not yet completed lowest), then the one created last, then the higher id;
 but one that has only a sample's summary never wins over one that has all of it.
-Every import decides anew for the samples it adds or takes away, from what is committed, and commits before the next
-one decides; so imports in any order, and at once, end in the same state.
+
+Every import decides anew for the samples it adds or takes away, in two steps. First it locks their rows, in the order
+of uuids so that two imports never wait for each other: a uuid that nobody has yet becomes its own, and one that
+another import is about to take makes it wait until that one has committed. Then it decides from what is committed.
+So imports in any order, and at once, end in the same state, and those that share no samples do not wait.
 """
 
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 
-_LOCK_KEY = 0x6861_776B_6F77_6E72  # "hawkownr"
-
+_LOCK = """
+with affected as (
+    select sample_uuid from raw.sample where import_id = %(import_id)s
+    union
+    select sample_uuid from raw.sample_owner where eval_id = %(eval_id)s
+),
+taken as (
+    insert into raw.sample_owner as owner (sample_uuid, eval_id, import_id, decided_at)
+    select sample_uuid, %(eval_id)s, %(import_id)s, now() from affected order by sample_uuid
+    on conflict (sample_uuid) do update set decided_at = owner.decided_at where false
+    returning 1
+)
+select (select count(*) from affected) = (select count(*) from taken)
+"""
 _DECIDE = """
 with affected as (
     select sample_uuid from raw.sample where import_id = %(import_id)s
@@ -46,7 +62,10 @@ where (owner.eval_id, owner.import_id) is distinct from (excluded.eval_id, exclu
 def decide_owners(connection: psycopg.Connection[Any], *, eval_id: str, import_id: int) -> None:
     """Decide for all samples that the import holds or that its eval held before.
 
-    Waits until no other import decides; the lock lasts until the transaction ends, so call it last.
+    Needs the isolation level READ COMMITTED. The locks last until the transaction ends, so call it last.
     """
-    connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
-    connection.execute(_DECIDE, {"import_id": import_id, "eval_id": eval_id})
+    values = {"eval_id": eval_id, "import_id": import_id}
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        were_nobodys = cursor.execute(_LOCK, values).fetchone()
+        if were_nobodys != (True,):
+            cursor.execute(_DECIDE, values)

@@ -1,7 +1,7 @@
 """A row of each raw table, as the importer writes it: the columns of tables.py, in their order.
 
-JSON columns hold `Jsonb`: what COPY's binary format expects of jsonb, so that JSON goes from the log into Postgres
-without being parsed and written anew.
+JSON columns hold `Json` or `Jsonb`: what COPY's binary format expects of either type, so that JSON goes from the log
+into Postgres without being parsed and written anew.
 """
 
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import NamedTuple, NewType
 
 from msgspec import Raw
 
+Json = NewType("Json", bytes)
 Jsonb = NewType("Jsonb", bytes)
 
 MAX_JSON_BYTES = 64 * 1024 * 1024  # Postgres refuses jsonb over 256 MB, and no reader is served by less
@@ -17,12 +18,16 @@ _JSONB_VERSION = b"\x01"
 
 def jsonb(value: Raw | bytes) -> Jsonb | None:
     """Return JSON as jsonb for COPY; null and absent are SQL's null, what is too large only says how large it was."""
+    text = as_logged(value)
+    return None if text is None else Jsonb(_JSONB_VERSION + text)
+
+
+def as_logged(value: Raw | bytes) -> Json | None:
+    """Return JSON as json for COPY, byte by byte what the log says; null, absent and too large as for jsonb."""
     size = len(value)
     if size <= 4 and (not size or bytes(value) == b"null"):
         return None
-    if size > MAX_JSON_BYTES:
-        value = omitted(size)
-    return Jsonb(b"".join((_JSONB_VERSION, value)))
+    return Json(omitted(size) if size > MAX_JSON_BYTES else bytes(value))
 
 
 def omitted(size_bytes: int) -> bytes:
@@ -179,15 +184,15 @@ class MessageRow(NamedTuple):
     message_id: str | None
     role: str
     text: str | None
-    content: Jsonb | None
-    tool_calls: Jsonb | None
+    content: Json | None
+    tool_calls: Json | None
     tool_call_id: str | None
     tool_name: str | None
-    tool_error: Jsonb | None
+    tool_error: Json | None
     model: str | None
     source: str | None
-    metadata: Jsonb | None
-    other: Jsonb | None
+    metadata: Json | None
+    other: Json | None
 
 
 class EventRow(NamedTuple):
@@ -209,7 +214,7 @@ class EventRow(NamedTuple):
     total_tokens: int | None
     retries: int | None
     error: str | None
-    data: Jsonb | None
+    data: Json | None
 
 
 class EventPoolRow(NamedTuple):
@@ -217,7 +222,7 @@ class EventPoolRow(NamedTuple):
     sample_uuid: str
     pool: str
     pool_index: int
-    data: Jsonb | None
+    data: Json | None
 
 
 class AttachmentRow(NamedTuple):

@@ -3,16 +3,19 @@
 Raw rows are keyed by their import: an import of a log is one transaction that deletes what an earlier import
 of the same eval left and copies the new rows. Raw tables hold what the log says, every attempt of it; which
 log's copy counts of a sample that several logs hold stands in `raw.sample_owner`.
+
+What transcripts are made of is `json`, kept as logged, and not checked row by row against its import: both make COPY
+a third cheaper (docs/decisions/raw-storage.md). JSON that SQL looks into is `jsonb`.
 """
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     Boolean,
     Column,
     DateTime,
     Double,
-    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -42,15 +45,9 @@ def _moment(name: str, *, nullable: bool = True) -> Column:  # type: ignore[type
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
-def _import_id(*, primary_key: bool = True) -> Column:  # type: ignore[type-arg]
-    return Column(
-        "import_id",
-        BigInteger,
-        ForeignKey(f"{RAW_SCHEMA}.eval_import.import_id", ondelete="CASCADE"),
-        primary_key=primary_key,
-        autoincrement=False,
-        nullable=False,
-    )
+# No foreign key: it would cost a query for each row. A trigger on eval_import deletes what belongs to an import.
+def _import_id() -> Column:  # type: ignore[type-arg]
+    return Column("import_id", BigInteger, primary_key=True, autoincrement=False, nullable=False)
 
 
 # One row per eval set that was ever asked for or imported.
@@ -129,10 +126,12 @@ log_inbox = Table(
     Column("size_bytes", BigInteger, nullable=False),
     _moment("last_modified", nullable=False),
     Column("source", Text, nullable=False),  # listing | event | import
-    # pending -> importing -> imported | skipped | superseded | quarantined
+    # pending -> importing -> imported | skipped | superseded | quarantined | dead_letter
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("worker_deaths", Integer, nullable=False, server_default="0"),  # attempts whose process ended midway
+    Column("is_forced", Boolean, nullable=False, server_default="false"),  # to be imported though it is already
+    Column("is_begun", Boolean, nullable=False, server_default="false"),  # while importing: no longer only claimed
     Column("reason", Text, nullable=False, server_default=""),  # for users: why skipped or quarantined
     Column("import_id", BigInteger),
     _moment("discovered_at", nullable=False),
@@ -143,11 +142,17 @@ log_inbox = Table(
     schema=OPS_SCHEMA,
 )
 
-# One row per import that stands; deleting it deletes all its raw rows.
+# One row per import that stands; deleting it deletes all its raw rows. Ids begin with year and month: 2026110000000007.
 eval_import = Table(
     "eval_import",
     metadata,
-    Column("import_id", BigInteger, Identity(), primary_key=True),
+    Column(
+        "import_id",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        server_default=text(f"{RAW_SCHEMA}.next_import_id()"),
+    ),
     Column("eval_id", Text, nullable=False, unique=True),
     Column("eval_set_id", Text, nullable=False, index=True),
     Column("location", Text, nullable=False),  # s3://bucket/key
@@ -155,12 +160,14 @@ eval_import = Table(
     Column("size_bytes", BigInteger, nullable=False),
     _moment("last_modified", nullable=False),
     Column("log_status", Text, nullable=False),
+    Column("damage", Text),  # for users: what is missing of a damaged log whose readable samples are here
     Column("sample_count", Integer, nullable=False),
     Column("message_count", Integer, nullable=False),
     Column("event_count", Integer, nullable=False),
     Column("seconds", Double, nullable=False),
     _moment("first_imported_at", nullable=False),
     _moment("imported_at", nullable=False),
+    _moment("events_dropped_at"),  # when retention took the events away; event_count still says how many there were
     schema=RAW_SCHEMA,
 )
 
@@ -337,18 +344,19 @@ message = Table(
     Column("message_id", Text),
     Column("role", Text, nullable=False),  # system | user | assistant | tool
     Column("text", Text),  # text parts joined with newlines
-    Column("content", JSONB),  # only where it is not plain text
-    Column("tool_calls", JSONB),
+    Column("content", JSON),  # only where it is not plain text
+    Column("tool_calls", JSON),
     Column("tool_call_id", Text),
     Column("tool_name", Text),
-    Column("tool_error", JSONB),
+    Column("tool_error", JSON),
     Column("model", Text),
     Column("source", Text),
-    Column("metadata", JSONB),
-    Column("other", JSONB),  # the fields of the log that have no column here
+    Column("metadata", JSON),
+    Column("other", JSON),  # the fields of the log that have no column here
     schema=RAW_SCHEMA,
 )
 
+# Partitioned by month of import, as what refers to them: see partitions.py.
 event = Table(
     "event",
     metadata,
@@ -370,8 +378,9 @@ event = Table(
     Column("total_tokens", BigInteger),
     Column("retries", Integer),
     Column("error", Text),
-    Column("data", JSONB),  # the event as logged, condensed: attachments and pools by reference
+    Column("data", JSON),  # the event as logged, condensed: attachments and pools by reference
     schema=RAW_SCHEMA,
+    postgresql_partition_by="RANGE (import_id)",
 )
 
 # Messages and model calls that many events share; events refer to ranges of them (input_refs, call_refs).
@@ -382,8 +391,9 @@ event_pool = Table(
     Column("sample_uuid", Text, primary_key=True),
     Column("pool", Text, primary_key=True),  # message | call
     Column("pool_index", Integer, primary_key=True),
-    Column("data", JSONB),
+    Column("data", JSON),
     schema=RAW_SCHEMA,
+    postgresql_partition_by="RANGE (import_id)",
 )
 
 # Long values that messages and events refer to as `attachment://{hash}`.
@@ -403,7 +413,7 @@ sample_owner = Table(
     metadata,
     Column("sample_uuid", Text, primary_key=True),
     Column("eval_id", Text, nullable=False, index=True),
-    Column("import_id", BigInteger, nullable=False, index=True),
+    Column("import_id", BigInteger, nullable=False),
     _moment("decided_at", nullable=False),
     schema=RAW_SCHEMA,
 )

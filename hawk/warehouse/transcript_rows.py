@@ -12,7 +12,7 @@ from hawk.warehouse.decoding import Reader
 from hawk.warehouse.log_values import Find, content_text, json_list, moment, string
 from hawk.warehouse.raw_json import is_given
 from hawk.warehouse.records import CallOutputRecord, ErrorRecord, EventRecord, Int4, MessageRecord, UsageRecord
-from hawk.warehouse.rows import EventPoolRow, EventRow, MessageRow, jsonb
+from hawk.warehouse.rows import EventPoolRow, EventRow, MessageRow, as_logged
 
 MODEL_CALL = "model"
 TOOL_CALL = "tool"
@@ -60,15 +60,15 @@ def message_row(import_id: int, sample_uuid: str, index: int, data: Raw, attachm
         message.id,
         message.role,
         content_text(content, attachment),
-        jsonb(json_list(content)) if isinstance(content, list) else None,
-        jsonb(message.tool_calls),
+        as_logged(json_list(content)) if isinstance(content, list) else None,
+        as_logged(message.tool_calls),
         call_id,
         message.function,
-        jsonb(error),
+        as_logged(error),
         message.model,
         message.source,
-        jsonb(message.metadata),
-        jsonb(_encode(other)) if other else None,
+        as_logged(message.metadata),
+        as_logged(_encode(other)) if other else None,
     )
 
 
@@ -101,14 +101,14 @@ def event_row(import_id: int, sample_uuid: str, index: int, data: Raw) -> tuple[
         usage.total_tokens,
         event.retries,
         error.message if isinstance(error, ErrorRecord) else error,
-        jsonb(data),
+        as_logged(data),
     )
     return row, event
 
 
 def pool_row(import_id: int, sample_uuid: str, pool: str, index: int, data: Raw) -> EventPoolRow:
     """Return a message or call that events share."""
-    return EventPoolRow(import_id, sample_uuid, pool, index, jsonb(data))
+    return EventPoolRow(import_id, sample_uuid, pool, index, as_logged(data))
 
 
 def _event_as_far_as_known(data: Raw) -> EventRecord:

@@ -1,16 +1,17 @@
 """Writes rows into the raw tables by binary COPY, in batches of a few megabytes, while the next ones are made."""
 
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
 import psycopg
 import sqlalchemy
 from psycopg import sql
-from sqlalchemy.dialects.postgresql import JSONB
+from psycopg.types.string import BytesBinaryDumper
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from hawk.naming import RAW_SCHEMA
 from hawk.warehouse import tables
+from hawk.warehouse.row_batches import SMALL_ROW_BYTES, RowBatch
 from hawk.warehouse.rows import TABLE_OF_ROW, Row
 
 BATCH_BYTES = 8 * 1024 * 1024  # one batch is written while the next is filled, so twice this is in memory
@@ -23,7 +24,10 @@ _COPY_TYPES: dict[type[sqlalchemy.types.TypeEngine[Any]], str] = {
     sqlalchemy.Text: "text",
     sqlalchemy.DateTime: "timestamptz",
     sqlalchemy.ARRAY: "text[]",
-    JSONB: "bytea",  # rows.jsonb has the wire form already, and bytea sends bytes as they are
+    # Rows have the wire form of either already, and bytea sends bytes as they are.
+    JSON: "bytea",
+    sqlalchemy.JSON: "bytea",
+    JSONB: "bytea",
 }
 
 
@@ -36,11 +40,15 @@ class RowWriter:
     def __init__(self, connection: psycopg.Connection[Any], *, batch_bytes: int = BATCH_BYTES) -> None:
         self._connection = connection
         self._batch_bytes = batch_bytes
-        self._rows: dict[type[Row], list[Row]] = {kind: [] for kind in TABLE_OF_ROW}
+        self._rows: dict[type[Row], list[Row]] = {}
         self._size_bytes = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
         self._writing: Future[None] | None = None
-        self.row_count = 0
+        self.rows_of_table: dict[str, int] = dict.fromkeys(TABLE_OF_ROW.values(), 0)
+
+    @property
+    def row_count(self) -> int:
+        return sum(self.rows_of_table.values())
 
     def __enter__(self) -> Self:
         return self
@@ -54,33 +62,38 @@ class RowWriter:
             # Whatever happened, nothing may use the connection once the caller has it back.
             self._thread.shutdown(wait=True)
 
-    def add(self, row: Row, size_bytes: int = 500) -> None:
+    def add(self, row: Row, size_bytes: int = SMALL_ROW_BYTES) -> None:
         """Take a row that holds about so many bytes; raises what an earlier batch failed with."""
-        self._rows[type(row)].append(row)
-        self._size_bytes += size_bytes
-        self.row_count += 1
+        self.add_batch(RowBatch(type(row), [row], size_bytes))
+
+    def add_batch(self, batch: RowBatch) -> None:
+        """Take rows of one table; raises what an earlier batch failed with."""
+        self._rows.setdefault(batch.kind, []).extend(batch.rows)
+        self.rows_of_table[TABLE_OF_ROW[batch.kind]] += len(batch.rows)
+        self._size_bytes += batch.size_bytes
         if self._size_bytes >= self._batch_bytes:
             self._flush()
 
     def _flush(self) -> None:
-        batch = {kind: rows for kind, rows in self._rows.items() if rows}
-        self._rows = {kind: [] for kind in TABLE_OF_ROW}
-        self._size_bytes = 0
+        rows, self._rows, self._size_bytes = self._rows, {}, 0
         self._wait()
-        self._writing = self._thread.submit(self._write, batch)
+        self._writing = self._thread.submit(self._write, rows)
 
     def _wait(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
-    def _write(self, batch: dict[type[Row], list[Row]]) -> None:
+    def _write(self, rows_of_kind: dict[type[Row], list[Row]]) -> None:
         with self._connection.cursor() as cursor:
-            for kind, rows in batch.items():
+            # The one in C; otherwise psycopg takes that of the DB-API's Binary, which is in Python.
+            cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
+            while rows_of_kind:
+                kind, rows = rows_of_kind.popitem()
                 copy_rows(cursor, kind, rows)
 
 
-def copy_rows(cursor: psycopg.Cursor[Any], kind: type[Row], rows: Iterable[Row]) -> None:
+def copy_rows(cursor: psycopg.Cursor[Any], kind: type[Row], rows: list[Row]) -> None:
     """Append rows of one kind to their table."""
     table = tables.metadata.tables[f"{RAW_SCHEMA}.{TABLE_OF_ROW[kind]}"]
     statement = sql.SQL("copy {}.{} ({}) from stdin (format binary)").format(

@@ -130,17 +130,48 @@ def test_broken_log_is_quarantined_with_a_reason(case: str, import_file: Any, wa
     assert row == {"state": "quarantined", "reason": outcome.reason}
 
 
-@pytest.mark.parametrize("fraction", [0.02, 0.3, 0.6, 0.9, 0.999])
-def test_truncated_log_is_quarantined(
+@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.9, 0.999])
+def test_readable_samples_of_a_truncated_log_are_imported_and_marked(
     fraction: float, import_file: Any, warehouse: Any, logs_by_kind: dict[str, Path]
 ) -> None:
     body = logs_by_kind["plain"].read_bytes()
 
     outcome = import_file(body[: int(len(body) * fraction)], name="cut.eval")
 
+    assert outcome.state == "imported"
+    assert outcome.reason.startswith("Only what could be read is here.")
+    assert warehouse.execute("select damage, sample_count from raw.eval_import").fetchone() == {
+        "damage": outcome.reason,
+        "sample_count": outcome.sample_count,
+    }
+    assert warehouse.execute("select state, reason from ops.log_inbox").fetchone() == {
+        "state": "imported",
+        "reason": outcome.reason,
+    }
+
+
+def test_log_that_is_cut_off_in_its_beginning_is_quarantined(
+    import_file: Any, warehouse: Any, logs_by_kind: dict[str, Path]
+) -> None:
+    outcome = import_file(logs_by_kind["plain"].read_bytes()[:100], name="cut.eval")
+
     assert outcome.state == "quarantined"
     assert "cut off" in outcome.reason
     assert_nothing_is_there(warehouse)
+
+
+def test_whole_log_stays_when_its_next_version_is_cut_off(
+    import_file: Any, warehouse: Any, logs_by_kind: dict[str, Path]
+) -> None:
+    import_file(logs_by_kind["plain"], name="log.eval")
+    body = logs_by_kind["edited"].read_bytes()
+
+    outcome = import_file(body[: len(body) - 10], name="log.eval")
+
+    assert outcome.state == "quarantined"
+    assert "stays" in outcome.reason
+    assert warehouse.execute("select damage from raw.eval_import").fetchone() == {"damage": None}
+    assert import_file(logs_by_kind["edited"], name="log.eval").state == "imported"
 
 
 def test_earlier_version_stays_when_the_next_is_broken(

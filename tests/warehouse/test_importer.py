@@ -19,6 +19,7 @@ from hawk.errors import Bug, Upstream
 from hawk.settings import ObjectStoreSettings
 from hawk.warehouse import inbox
 from hawk.warehouse.importer import import_batch, import_log
+from hawk.warehouse.inbox_report import summary
 from hawk.warehouse.tables import RAW_TABLES
 
 CONTENT_TABLES = [table.name for table in RAW_TABLES if table.name not in ("eval_import", "sample_owner")]
@@ -383,7 +384,7 @@ def test_killed_midway_nothing_is_half_there_and_the_next_worker_gets_it(
     wait_until(lambda: count(warehouse, "pg_locks where locktype = 'advisory' and not granted") == 1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert inbox.summary(warehouse, "set-a").pending == 1
+    assert summary(warehouse, "set-a").pending == 1
     assert all(count(warehouse, f"raw.{name}") == 0 for name in CONTENT_TABLES)
     warehouse.execute(f"select pg_advisory_unlock(42); drop trigger wait on raw.{table}")
     # The backend of the dead worker notices at its next word to it.

@@ -1,5 +1,6 @@
 """Every version of every log is in the inbox once, and one worker has it at a time."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,19 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 def version(etag: str, *, key: str = "evals/set-a/log.eval", after: int = 0) -> LogObject:
     return LogObject("bucket", key, etag, 10, NOW + timedelta(seconds=after))
+
+
+def attempts(warehouse: Any) -> list[int]:
+    return [row["attempts"] for row in warehouse.execute("select attempts from ops.log_inbox order by log_inbox_id")]
+
+
+def wait_for_end(warehouse: Any, backend_pid: int) -> None:
+    """Return when a closed connection's server process is gone, and its locks with it."""
+    for _ in range(200):
+        if not warehouse.execute("select 1 from pg_stat_activity where pid = %s", (backend_pid,)).fetchone():
+            return
+        time.sleep(0.05)
+    pytest.fail("The server process of a closed connection is still there.")
 
 
 def states(warehouse: Any) -> dict[str, str]:
@@ -130,12 +144,31 @@ def test_log_of_a_dead_worker_is_taken_at_once_and_thrice_only(warehouse: Any, d
 
     for death in range(inbox.MAX_WORKER_DEATHS):
         with psycopg.connect(database_url, autocommit=True) as worker:
-            assert [entry.attempts for entry in inbox.claim_batch(worker, 1)] == [death + 1]
+            (entry,) = inbox.claim_batch(worker, 1)
+            backend_pid = worker.info.backend_pid
+            inbox.begin(worker, entry)
+            assert attempts(warehouse) == [death + 1]
+        wait_for_end(warehouse, backend_pid)
 
     assert inbox.claim_batch(warehouse, 1) == []
     row = warehouse.execute("select state, reason from ops.log_inbox").fetchone()
-    assert row["state"] == "quarantined"
+    assert row["state"] == "dead_letter"
     assert "ended midway" in row["reason"]
+
+
+def test_log_that_was_only_claimed_has_not_killed_its_worker(warehouse: Any, database_url: str) -> None:
+    inbox.record(warehouse, [version("a"), version("b", key="evals/set-a/with it.eval")], source="event")
+
+    for _ in range(inbox.MAX_WORKER_DEATHS):
+        with psycopg.connect(database_url, autocommit=True) as worker:
+            entries = inbox.claim_batch(worker, 2)
+            backend_pid = worker.info.backend_pid
+            inbox.begin(worker, entries[0])
+        wait_for_end(warehouse, backend_pid)
+    inbox.claim_batch(warehouse, 2)
+
+    assert states(warehouse) == {"a": "dead_letter", "b": "importing"}
+    assert attempts(warehouse) == [inbox.MAX_WORKER_DEATHS, 0]
 
 
 def test_released_log_counts_no_attempt(warehouse: Any) -> None:
@@ -145,7 +178,7 @@ def test_released_log_counts_no_attempt(warehouse: Any) -> None:
     inbox.release(warehouse, entries)
 
     assert inbox.pending_count(warehouse) == 1
-    assert [entry.attempts for entry in inbox.claim_batch(warehouse, 1)] == [1]
+    assert attempts(warehouse) == [0]
 
 
 def test_log_waits_longer_after_each_trouble(warehouse: Any) -> None:
@@ -164,7 +197,6 @@ def test_connection_without_autocommit_is_left_without_a_transaction(database_ur
     with psycopg.connect(database_url, row_factory=dict_row) as connection:
         inbox.record(connection, [version("a")], source="event")
         assert inbox.pending_count(connection) == 1
-        assert inbox.summary(connection, "set-a").landed == 1
         (entry,) = inbox.claim_batch(connection, 1)
         inbox.let_go(connection, entry)
 
@@ -179,23 +211,24 @@ def test_claim_refuses_a_connection_in_a_transaction(database_url: str) -> None:
             inbox.claim_batch(connection, 1)
 
 
-def test_summary_counts_the_newest_version_of_each_log(warehouse: Any) -> None:
-    inbox.record(warehouse, [version("a"), version("b", after=60)], source="event")
-    inbox.record(warehouse, [version("c", key="evals/set-a/broken.eval")], source="event")
-    inbox.record(warehouse, [version("d", key="evals/set-a/waits.eval")], source="event")
-    inbox.record(warehouse, [version("e", key="evals/set-b/another.eval")], source="event")
-    warehouse.execute("update ops.log_inbox set state = 'imported' where etag = 'b'")
-    warehouse.execute("update ops.log_inbox set state = 'quarantined', reason = 'It is cut off.' where etag = 'c'")
-
-    assert inbox.summary(warehouse, "set-a") == inbox.InboxSummary(
-        landed=3, pending=1, imported=1, quarantined=1, problems=["broken.eval: It is cut off."]
-    )
-    assert inbox.summary(warehouse, "nobody") == inbox.InboxSummary()
-
-
 def test_reopening_a_set_makes_its_newest_versions_pending(warehouse: Any) -> None:
     inbox.record(warehouse, [version("a"), version("b", after=60)], source="event")
     warehouse.execute("update ops.log_inbox set state = 'quarantined', worker_deaths = 3 where etag = 'b'")
 
     assert inbox.reopen(warehouse, "set-a") == 1
     assert states(warehouse) == {"a": "superseded", "b": "pending"}
+
+
+def test_attempts_in_vain_are_bounded(warehouse: Any) -> None:
+    inbox.record(warehouse, [version("a")], source="event")
+    seen = []
+
+    for _ in range(3):
+        (entry,) = inbox.claim_batch(warehouse, 1)
+        inbox.begin(warehouse, entry)
+        seen.append(inbox.try_later(warehouse, entry, "S3 does not answer.", max_attempts=3))
+        warehouse.execute("update ops.log_inbox set state_changed_at = now() - interval '1 hour'")
+
+    assert [state for state, _ in seen] == ["pending", "pending", "dead_letter"]
+    assert seen[-1][1] == "It was tried 3 times, the last time in vain because: S3 does not answer."
+    assert inbox.claim_batch(warehouse, 1) == []

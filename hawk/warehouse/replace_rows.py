@@ -1,0 +1,216 @@
+"""Puts the rows of a log in the place of those of its earlier version; the inside of an import's transaction."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row, tuple_row
+
+from hawk.errors import Bug
+from hawk.warehouse.eval_rows import EvalSummary, eval_detail_rows, eval_row
+from hawk.warehouse.import_rules import ImportState, LogVersion, reason_to_leave
+from hawk.warehouse.ownership import decide_owners
+from hawk.warehouse.reader import EvalLog
+from hawk.warehouse.sample_rows import SampleContext, made_uuid, sample_batches, uuid_of
+from hawk.warehouse.writer import RowWriter
+
+# No statement of an import waits longer, for a lock or anything else, and no import stops midway for longer.
+_TIME_LIMITS = """
+select set_config('statement_timeout', '15min', true),
+    set_config('idle_in_transaction_session_timeout', '15min', true)
+"""
+_STORED_VERSION = """
+select stored.import_id, stored.eval_id, stored.eval_set_id, stored.location, stored.etag, stored.last_modified,
+    stored.log_status, stored.damage, stored.first_imported_at, eval.completed_at
+from raw.eval_import as stored
+left join raw.eval as eval on eval.import_id = stored.import_id
+where stored.eval_id = %s
+"""
+_BEGIN_IMPORT = """
+insert into raw.eval_import
+    (eval_id, eval_set_id, location, etag, size_bytes, last_modified, log_status, sample_count, message_count,
+     event_count, seconds, first_imported_at, imported_at)
+values (%(eval_id)s, %(eval_set_id)s, %(location)s, %(etag)s, %(size_bytes)s, %(last_modified)s, %(log_status)s,
+    0, 0, 0, 0, coalesce(%(first_imported_at)s, now()), now())
+returning import_id
+"""
+_END_IMPORT = """
+update raw.eval_import
+set sample_count = %(samples)s, message_count = %(messages)s, event_count = %(events)s, seconds = %(seconds)s,
+    damage = %(damage)s
+where import_id = %(import_id)s
+"""
+# A log that still grows is searchable once it has ended: until then each version would be indexed anew.
+_QUEUE_FOR_SEARCH = """
+insert into raw.search_queue (import_id, message_count, queued_at)
+select import_id, message_count, now() from raw.eval_import
+where import_id = %s and message_count > 0 and log_status <> 'started'
+"""
+# Sets that nobody asked Hawk for are known by their logs; who may see them is decided by their models.
+_KNOW_EVAL_SET = """
+insert into ops.eval_set as known
+    (eval_set_id, name, origin, created_by, model_names, status, created_at, status_changed_at)
+values (%(eval_set_id)s, %(eval_set_id)s, 'listing', %(created_by)s, %(models)s, 'complete', %(created_at)s, now())
+on conflict (eval_set_id) do update
+set model_names = array(select distinct unnest(known.model_names || excluded.model_names) order by 1),
+    created_at = least(known.created_at, excluded.created_at)
+where known.origin = 'listing'
+"""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A version of a log that is to be imported, and where it came from."""
+
+    eval_set_id: str
+    location: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What came of it: rows, unless the rules left what was there."""
+
+    state: ImportState
+    reason: str = ""
+    import_id: int | None = None
+    rows_of_table: dict[str, int] = field(default_factory=dict)
+
+
+def replace_rows(
+    connection: psycopg.Connection[Any],
+    arrival: Arrival,
+    log: EvalLog,
+    summary: EvalSummary,
+    *,
+    force: bool = False,
+) -> Replacement:
+    """Write the log's rows, delete those of its earlier version, and decide whose its samples are, if the rules say so.
+
+    Belongs into the caller's transaction. Imports of the same eval wait for each other.
+    """
+    begun = time.monotonic()
+    connection.execute(_TIME_LIMITS)
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (summary.eval_id,))
+    stored = _stored_version(connection, summary.eval_id)
+    left = reason_to_leave(_version(stored) if stored else None, _new_version(arrival, log, summary), force=force)
+    if left is not None:
+        return Replacement(*left)
+    if stored:
+        connection.execute("delete from raw.eval_import where import_id = %s", (stored["import_id"],))
+    import_id = _begin_import(connection, arrival, log, summary, stored["first_imported_at"] if stored else None)
+    rows_of_table = _write_rows(connection, arrival, log, summary, import_id)
+    connection.execute(
+        _END_IMPORT,
+        {
+            "import_id": import_id,
+            "samples": rows_of_table["sample"],
+            "messages": rows_of_table["message"],
+            "events": rows_of_table["event"],
+            "seconds": time.monotonic() - begun,
+            "damage": damage_of(log),
+        },
+    )
+    connection.execute(_QUEUE_FOR_SEARCH, (import_id,))
+    decide_owners(connection, eval_id=summary.eval_id, import_id=import_id)
+    _know_eval_set(connection, arrival, log, summary)
+    return Replacement("imported", import_id=import_id, rows_of_table=rows_of_table)
+
+
+def damage_of(log: EvalLog) -> str | None:
+    """Return what people should know of a damaged log of which only the readable part is imported."""
+    if log.salvage is None:
+        return None
+    lost = f" Lost: {', '.join(log.lost[:20])}{' …' if len(log.lost) > 20 else ''}." if log.lost else ""
+    return f"Only what could be read is here. {log.salvage}{lost}"
+
+
+def _write_rows(
+    connection: psycopg.Connection[Any], arrival: Arrival, log: EvalLog, summary: EvalSummary, import_id: int
+) -> dict[str, int]:
+    context = SampleContext(import_id=import_id, eval_id=summary.eval_id, first_scorer=summary.first_scorer)
+    seen: set[str] = set()
+    with RowWriter(connection) as writer:
+        writer.add(eval_row(import_id, arrival.eval_set_id, arrival.location, summary, log.reductions()))
+        for detail in eval_detail_rows(import_id, summary):
+            writer.add(detail)
+        for sample in log.samples():
+            uuid = uuid_of(summary.eval_id, sample.record)
+            if uuid in seen:  # a copied sample; both stay
+                uuid = made_uuid(summary.eval_id, sample.record)
+            seen.add(uuid)
+            for batch in sample_batches(context, sample, uuid):
+                writer.add_batch(batch)
+    return writer.rows_of_table
+
+
+def _stored_version(connection: psycopg.Connection[Any], eval_id: str) -> dict[str, Any] | None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_STORED_VERSION, (eval_id,)).fetchone()
+
+
+def _version(stored: dict[str, Any]) -> LogVersion:
+    return LogVersion(
+        eval_id=stored["eval_id"],
+        eval_set_id=stored["eval_set_id"],
+        location=stored["location"],
+        etag=stored["etag"],
+        last_modified=stored["last_modified"],
+        is_finished=stored["log_status"] != "started",
+        completed_at=stored["completed_at"],
+        damage=stored["damage"],
+    )
+
+
+def _new_version(arrival: Arrival, log: EvalLog, summary: EvalSummary) -> LogVersion:
+    return LogVersion(
+        eval_id=summary.eval_id,
+        eval_set_id=arrival.eval_set_id,
+        location=arrival.location,
+        etag=arrival.etag,
+        last_modified=log.source.last_modified,
+        is_finished=summary.is_finished,
+        completed_at=summary.completed_at,
+        damage=log.salvage,
+    )
+
+
+def _begin_import(
+    connection: psycopg.Connection[Any],
+    arrival: Arrival,
+    log: EvalLog,
+    summary: EvalSummary,
+    first_imported_at: datetime | None,
+) -> int:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            _BEGIN_IMPORT,
+            {
+                "eval_id": summary.eval_id,
+                "eval_set_id": arrival.eval_set_id,
+                "location": arrival.location,
+                "etag": arrival.etag,
+                "size_bytes": log.source.size_bytes,
+                "last_modified": log.source.last_modified,
+                "log_status": summary.header.status,
+                "first_imported_at": first_imported_at,
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise Bug("Postgres gave an import no id.")
+    return int(row[0])
+
+
+def _know_eval_set(connection: psycopg.Connection[Any], arrival: Arrival, log: EvalLog, summary: EvalSummary) -> None:
+    connection.execute(
+        _KNOW_EVAL_SET,
+        {
+            "eval_set_id": arrival.eval_set_id,
+            "created_by": summary.created_by,
+            "models": sorted(summary.models),
+            "created_at": summary.created_at or log.source.last_modified,
+        },
+    )
