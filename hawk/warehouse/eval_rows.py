@@ -39,6 +39,7 @@ _ID_LENGTH = 22
 _read_spec = Reader(SpecRecord).read
 _read_dataset = Reader(DatasetRecord).read
 _read_error = Reader(ErrorRecord).read
+_read_sandbox = Reader(SandboxRecord).read
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class EvalSummary:
     header: HeaderRecord
     spec: SpecRecord
     dataset: DatasetRecord
+    sandbox: SandboxRecord | None
     results: ResultsRecord
     stats: StatsRecord
     error: ErrorRecord
@@ -82,12 +84,13 @@ def summarize(log: EvalLog) -> EvalSummary:
     metadata = decode_as(SetRecord, spec.metadata, "eval.metadata") if is_object(spec.metadata) else SetRecord()
     dataset, of_dataset = _read_if_object(_read_dataset, spec.dataset, "eval.dataset", DatasetRecord())
     error, of_error = _read_if_object(_read_error, header.error, "error", ErrorRecord())
+    sandbox, of_sandbox = _sandbox(spec.sandbox)
     original = {
         "tags": spec.tags if header.tags not in (None, spec.tags) else None,
         "metadata": spec.metadata if is_given(header.metadata) and header.metadata != spec.metadata else None,
     }
     unknown = {
-        "eval": {**of_eval, **_present(dataset=of_dataset, **original)},
+        "eval": {**of_eval, **_present(dataset=of_dataset, sandbox=of_sandbox, **original)},
         "log": {**log.other, **_present(error=of_error)},
     }
     return EvalSummary(
@@ -98,6 +101,7 @@ def summarize(log: EvalLog) -> EvalSummary:
         header=header,
         spec=spec,
         dataset=dataset,
+        sandbox=sandbox,
         results=decode_as(ResultsRecord, header.results, "results") if is_given(header.results) else ResultsRecord(),
         stats=decode_as(StatsRecord, header.stats, "stats") if is_given(header.stats) else StatsRecord(),
         error=error,
@@ -110,7 +114,6 @@ def eval_row(import_id: int, eval_set_id: str, location: str, summary: EvalSumma
     spec, header, stats = summary.spec, summary.header, summary.stats
     plan = decode_as(PlanRecord, header.plan, "plan") if is_given(header.plan) else PlanRecord()
     config = decode_as(EpochsRecord, spec.config, "eval.config") if is_given(spec.config) else EpochsRecord()
-    sandbox = _sandbox(spec.sandbox)
     return EvalRow(
         import_id=import_id,
         eval_id=summary.eval_id,
@@ -137,8 +140,8 @@ def eval_row(import_id: int, eval_set_id: str, location: str, summary: EvalSumma
         packages=jsonb(spec.packages),
         tags=header.tags if header.tags is not None else spec.tags,
         metadata=jsonb(header.metadata) if is_given(header.metadata) else jsonb(spec.metadata),
-        sandbox_type=sandbox.type if sandbox else None,
-        sandbox_config=jsonb(sandbox.config) if sandbox else None,
+        sandbox_type=summary.sandbox.type if summary.sandbox else None,
+        sandbox_config=jsonb(summary.sandbox.config) if summary.sandbox else None,
         created_by=summary.created_by,
         status=header.status,
         is_invalidated=header.invalidated,
@@ -207,13 +210,13 @@ def _scores(results: ResultsRecord) -> list[ScoreSummaryRecord]:
     return [msgspec.structs.replace(results.scorer, scorer=results.scorer.name, metrics=metrics)]
 
 
-def _sandbox(value: Raw) -> SandboxRecord | None:
+def _sandbox(value: Raw) -> tuple[SandboxRecord | None, Mapping[str, Raw]]:
     if not is_container(value):
-        return None
+        return None, {}
     if is_object(value):
-        return decode_as(SandboxRecord, value, "eval.sandbox")
+        return decode(_read_sandbox, value, "eval.sandbox")
     kind, config = decode_as(tuple[str, Raw], value, "eval.sandbox")  # as logs of 2024 have it
-    return SandboxRecord(type=kind, config=config)
+    return SandboxRecord(type=kind, config=config), {}
 
 
 def _read_if_object[T](
