@@ -1,6 +1,6 @@
 """Tables of who may do what, and of who did: groups of benchmarks, the audit."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Table, Text, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, DateTime, Identity, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hawk.naming import OPS_SCHEMA
@@ -34,5 +34,19 @@ audit = Table(
     Column("detail", JSONB, nullable=False, server_default="{}"),
     Index("ix_audit_subject", "subject", "audit_id"),
     Index("ix_audit_object_id", "object_id", "audit_id"),
+    schema=OPS_SCHEMA,
+)
+
+# One row per launch through Dagster's door: on whose behalf its run acts. Dagster has only the stamp, a tag of the run.
+launch_stamp = Table(
+    "launch_stamp",
+    metadata,
+    Column("stamp", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("email", Text),
+    Column("permissions", ARRAY(Text), nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("config", JSONB),  # the launchpad's YAML, which readers of Dagster's pages need not see
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     schema=OPS_SCHEMA,
 )
