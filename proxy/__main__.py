@@ -29,6 +29,7 @@ def main() -> None:
         http="httptools",
         lifespan="on",
         ws="none",
+        proxy_headers=False,  # who asks for metrics is told by the connection, not by a header
         access_log=False,
         log_config=None,
         server_header=False,

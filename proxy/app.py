@@ -47,7 +47,8 @@ class Proxy:
         self._registry = Registry(settings, self._registry_changed)
         self._callers = Callers(TokenVerifier(settings))
         self._admission = Admission(settings, self._callers, self._registry)
-        self._limits = Limits(settings.limit_wait_seconds)
+        self._share_limits = settings.share_limits or settings.proxy_workers > 1
+        self._limits = Limits(settings.limit_wait_seconds, is_shared=self._share_limits)
         self._budgets = Budgets()
         self._provider_limits = ProviderLimits()
         self._metrics = Metrics(settings)
@@ -134,8 +135,7 @@ class Proxy:
         self._rim.client = client
         self._forwarder = Forwarder(self._settings, client, self._provider_limits)
         self._ledger = Ledger(self._settings.ledger_path, worker_id, self._budgets)
-        share_limits = self._settings.share_limits or self._settings.proxy_workers > 1
-        workers = Workers(worker_id, self._limits, share_limits=share_limits)
+        workers = Workers(worker_id, self._limits, share_limits=self._share_limits)
         copier = LedgerCopier(self._settings, self._ledger, self._budgets, self._provider_limits, workers)
         self._metrics.watch(worker_id, self._ledger, self._limits, copier)
         await self._registry.start()

@@ -19,11 +19,14 @@ logger = logging.getLogger(__name__)
 class Ledger:
     """Writes one process' calls to its segments, and knows which calls are open."""
 
-    def __init__(self, folder: Path, worker_id: str, budgets: Budgets) -> None:
+    def __init__(
+        self, folder: Path, worker_id: str, budgets: Budgets, *, max_segment_bytes: int = MAX_SEGMENT_BYTES
+    ) -> None:
         """Take over what dead processes left in the folder, and begin a segment. Raises OSError."""
         self._folder = folder
         self._worker_id = worker_id
         self._budgets = budgets
+        self._max_segment_bytes = max_segment_bytes
         self._open: dict[str, str] = {}
         self._unwritten: list[bytes] = []  # ends of calls that the disk did not take
         self._segment_count = 0
@@ -67,7 +70,7 @@ class Ledger:
             while self._unwritten:
                 self._current.append(self._unwritten[0])
                 self._unwritten.pop(0)
-            if self._current.size_bytes > MAX_SEGMENT_BYTES:
+            if self._current.size_bytes > self._max_segment_bytes:
                 self._rotate()
         except OSError as error:
             logger.warning("the ledger cannot be written", extra={"error": error.strerror})
@@ -98,7 +101,7 @@ class Ledger:
 
 def new_worker_id() -> str:
     """Return a name for this process that no other has had."""
-    return f"{os.uname().nodename[:40]}-{os.getpid()}-{time.time_ns() // 1_000_000:x}"
+    return f"{os.uname().nodename[:40]}-{os.getpid()}-{time.time_ns():x}"
 
 
 def _ended(segment: Segment) -> Segment:

@@ -117,6 +117,14 @@ class Grant(NamedTuple):
     tokens: int
 
 
+class Claim(NamedTuple):
+    """What one proxy says of a limit: calls it has or would like, calls it has, and how many it may have."""
+
+    wanted: int
+    held: int
+    allowed: int | None
+
+
 class _Waiting(NamedTuple):
     rank: int
     number: int
@@ -130,9 +138,11 @@ NO_GATES = Grant((), "", 0)
 class Limits:
     """Lets calls through, or makes them wait for their turn."""
 
-    def __init__(self, wait_seconds: float, clock: Clock = time.monotonic) -> None:
+    def __init__(self, wait_seconds: float, *, is_shared: bool = False, clock: Clock = time.monotonic) -> None:
         self._wait_seconds = wait_seconds
         self._clock = clock
+        # Until its share is known, a proxy among others may do nothing under a new limit.
+        self._is_shared = is_shared
         self._gates: dict[LimitScope, Gate] = {}
         self._shares: Mapping[LimitScope, Share] = {}
         self._waiting: dict[int, _Waiting] = {}
@@ -154,6 +164,14 @@ class Limits:
         """Go by another division of limits among proxies."""
         self._shares = shares
         self._renew()
+
+    def claims(self) -> dict[LimitScope, Claim]:
+        """Return what this proxy holds of each limit, and what it would like."""
+        calls = self.demand()
+        return {
+            scope: Claim(calls[scope], gate.count, self._share(scope, gate.limit).concurrency)
+            for scope, gate in self._gates.items()
+        }
 
     def demand(self) -> dict[LimitScope, int]:
         """Return how many calls go through each gate or would like to."""
@@ -205,12 +223,20 @@ class Limits:
 
     def _renew(self) -> None:
         for scope in self._gates.keys() - self.scopes.keys():
-            del self._gates[scope]
+            self._gates.pop(scope).change(UsageLimit(), Share(None, 1.0))  # for those who wait at it
         for scope, limit in self.scopes.items():
             gate = self._gates.setdefault(scope, Gate(limit, self._clock))
-            gate.change(limit, self._shares.get(scope, Share(limit.concurrency, 1.0)))
+            gate.change(limit, self._share(scope, limit))
         if self._waiting:
             self._dispatch_soon()
+
+    def _share(self, scope: LimitScope, limit: UsageLimit) -> Share:
+        share = self._shares.get(scope)
+        if not self._is_shared:
+            return Share(limit.concurrency, 1.0)
+        if share is None or (share.concurrency is None) != (limit.concurrency is None):
+            return Share(None if limit.concurrency is None else 0, share.fraction if share else 0.0)
+        return share
 
     def _gates_of(self, call: Call) -> tuple[Gate, ...]:
         model = call.model
@@ -242,7 +268,7 @@ class Limits:
         now = self._clock()  # the same for all, so that an order changes by admissions only
         queue = [(self._order(waiting, now), waiting) for waiting in self._waiting.values()]
         heapq.heapify(queue)
-        while queue and len(shut) < len(self._gates):
+        while queue and (not shut or len(shut) < len(self._gates)):
             order, waiting = heapq.heappop(queue)
             gates = waiting.grant.gates
             if waiting.turn.done() or any(id(gate) in shut for gate in gates):
@@ -293,11 +319,6 @@ class Limits:
 def text_of_scope(scope: LimitScope) -> str:
     """Return a scope as one text, for JSON."""
     return f"{scope[0]}:{scope[1]}"
-
-
-def scope_of_text(text: str) -> LimitScope:
-    kind, _, name = text.partition(":")
-    return ("group" if kind == "group" else "model", name)
 
 
 def _bucket(per_minute: int | None, fraction: float, clock: Clock) -> Bucket | None:

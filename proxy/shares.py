@@ -26,6 +26,14 @@ def shares_of(concurrency: int | None, demands: Mapping[str, int], workers: Sequ
     }
 
 
+def safe_claim(target: int, *, limit: int, held: int, claims_of_others: int) -> int:
+    """Return how many calls a worker may have, however soon others learn of it: never more than they leave.
+
+    Calls that are under way stay counted when the target falls, so it takes their end to make room for another's.
+    """
+    return max(held, min(target, limit - claims_of_others), 0)
+
+
 def max_min_fair(amount: int, demands: Mapping[str, int]) -> dict[str, int]:
     """Return how much each gets: the smallest demands whole, the others even parts of what remains, to a unit."""
     given: dict[str, int] = {}

@@ -71,6 +71,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_chunked = False
         self._is_written = False
         self._is_complete = False
+        self._can_be_kept = False
         self._pieces: list[bytes] = []
         self._buffered_bytes = 0
         self._failure: Failure | None = None
@@ -121,7 +122,7 @@ class UpstreamConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._is_complete and self._is_written and self._failure is None and self._parser.should_keep_alive():
+        if self._can_be_kept and self._is_written and self._failure is None:
             self.idle_since = self._loop.time()
             self._on_free(self)
         else:
@@ -233,6 +234,7 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._has_head:
             self._is_complete = True
+            self._can_be_kept = self._parser.should_keep_alive()  # the parser knows it in this moment only
         else:
             self.headers = []
 

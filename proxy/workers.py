@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 
 from hawk.naming import OPS_SCHEMA
-from proxy.limits import Limits, scope_of_text, text_of_scope
+from proxy.limits import Claim, Limits, text_of_scope
 from proxy.registered import LimitScope
-from proxy.shares import Share, shares_of
+from proxy.shares import Share, safe_claim, shares_of
 
 # A worker that was not seen for so long has ended. If it was only cut off, its calls' real ends come later.
 GONE_SECONDS = 300
@@ -26,8 +26,9 @@ on conflict (worker_id) do update set seen_at = excluded.seen_at, demand = exclu
 """  # noqa: S608  # a name of ours
 _AT_WORK = f"""
 select worker_id, demand from {OPS_SCHEMA}.proxy_worker
-where seen_at > clock_timestamp() - make_interval(secs => {SEEN_SECONDS})
+where worker_id <> %s and seen_at > clock_timestamp() - make_interval(secs => {SEEN_SECONDS})
 """  # noqa: S608  # a name of ours
+_LOCK_LIMITS = "select pg_advisory_xact_lock(hashtext('hawk.limits'))"
 _LOCK = "select pg_advisory_xact_lock(hashtext('hawk.ledger'))"
 _INTERRUPT = f"""
 with interrupted as (
@@ -62,11 +63,10 @@ class Workers:
 
     async def beat(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Say that we are at work and what we could use, and take our share of the limits. Raises psycopg.Error."""
-        demand = self._limits.demand() if self._share_limits else {}
-        said = json.dumps({text_of_scope(scope): calls for scope, calls in demand.items()})
-        await connection.execute(_BEAT, {"worker_id": self._worker_id, "started_at": self._started_at, "demand": said})
         if self._share_limits:
-            self._limits.take_shares(self._shares(await (await connection.execute(_AT_WORK)).fetchall()))
+            await self._claim(connection)
+        else:
+            await self._say(connection, {})
         if time.monotonic() - self._cleaned_at > CLEAN_SECONDS:
             self._cleaned_at = time.monotonic()
             async with connection.transaction():
@@ -78,13 +78,50 @@ class Workers:
         """Say that this worker has ended and left no call open."""
         await connection.execute(_LEAVE, [self._worker_id])
 
-    def _shares(self, rows: list[Any]) -> Mapping[LimitScope, Share]:
-        demands: dict[LimitScope, dict[str, int]] = {}
-        at_work = sorted(str(worker_id) for worker_id, _ in rows)
-        for worker_id, demand in rows:
-            for text, calls in demand.items():
-                demands.setdefault(scope_of_text(text), {})[str(worker_id)] = int(calls)
-        return {
-            scope: shares_of(limit.concurrency, demands.get(scope, {}), at_work)[self._worker_id]
-            for scope, limit in self._limits.scopes.items()
-        }
+    async def _say(self, connection: psycopg.AsyncConnection[Any], claims: Mapping[str, Any]) -> None:
+        values = {"worker_id": self._worker_id, "started_at": self._started_at, "demand": json.dumps(claims)}
+        await connection.execute(_BEAT, values)
+
+    async def _claim(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Take our share of each limit. Workers take turns, and each leaves alone what another has claimed."""
+        async with connection.transaction():
+            await connection.execute(_LOCK_LIMITS)
+            rows = await (await connection.execute(_AT_WORK, [self._worker_id])).fetchall()
+            ours = self._limits.claims()
+            shares = self._shares(ours, {str(worker_id): claims for worker_id, claims in rows})
+            # What we give up we give up before others may know of it; what we gain we use after.
+            self._limits.take_shares({scope: _lower(ours[scope], share) for scope, share in shares.items()})
+            await self._say(
+                connection,
+                {
+                    text_of_scope(scope): {"wanted": ours[scope].wanted, "claim": share.concurrency}
+                    for scope, share in shares.items()
+                },
+            )
+        self._limits.take_shares(shares)
+
+    def _shares(
+        self, ours: Mapping[LimitScope, Claim], others: Mapping[str, Mapping[str, Any]]
+    ) -> dict[LimitScope, Share]:
+        workers = sorted([*others, self._worker_id])
+        shares: dict[LimitScope, Share] = {}
+        for scope, limit in self._limits.scopes.items():
+            said = [(worker, claims.get(text_of_scope(scope), {})) for worker, claims in others.items()]
+            wanted = {worker: int(claim.get("wanted", 0)) for worker, claim in said}
+            wanted[self._worker_id] = ours[scope].wanted
+            share = shares_of(limit.concurrency, wanted, workers)[self._worker_id]
+            if limit.concurrency is not None and share.concurrency is not None:
+                claimed = sum(int(claim.get("claim") or 0) for _, claim in said)
+                share = share._replace(
+                    concurrency=safe_claim(
+                        share.concurrency, limit=limit.concurrency, held=ours[scope].held, claims_of_others=claimed
+                    )
+                )
+            shares[scope] = share
+        return shares
+
+
+def _lower(claim: Claim, share: Share) -> Share:
+    if share.concurrency is None or claim.allowed is None:
+        return share
+    return share._replace(concurrency=min(claim.allowed, share.concurrency))

@@ -10,11 +10,11 @@ from pydantic import SecretStr
 
 from hawk.auth import Principal
 from proxy.calls import Call
-from proxy.limits import Bucket, Grant, Limits
+from proxy.limits import Bucket, Claim, Grant, Limits
 from proxy.providers import provider_of
 from proxy.refusals import Refusal
 from proxy.registered import Registered, RegisteredModel, UsageLimit
-from proxy.shares import Share, max_min_fair, shares_of
+from proxy.shares import Share, max_min_fair, safe_claim, shares_of
 
 PROVIDER = provider_of("openai", "openai", "https://api.openai.com", SecretStr("k"))
 MODEL = RegisteredModel("openai/m", "public")
@@ -223,11 +223,43 @@ def test_limit_that_is_raised_or_removed_lets_those_who_wait_go():
         limits.replace(Registered(limits={("model", "openai/m"): UsageLimit(concurrency=2)}))
         await until(lambda: queue.turns)
         first = list(queue.turns)
-        limits.take_shares({("model", "openai/m"): Share(3, 1.0)})
+        limits.replace(Registered())
         await until(lambda: len(queue.turns) == 2)
         return first
 
     assert asyncio.run(scenario()) == ["second"]
+
+
+def test_proxy_among_others_does_nothing_under_a_limit_before_it_has_a_share():
+    async def scenario():
+        scope = ("model", "openai/m")
+        limits = Limits(5.0, is_shared=True)
+        limits.replace(Registered(limits={scope: UsageLimit(concurrency=4)}))
+        queue = Queue(limits)
+        for name in ("first", "second"):
+            await queue.join(name, call(name))
+        await asyncio.sleep(0.03)
+        before = list(queue.turns)
+        limits.take_shares({scope: Share(1, 0.5)})
+        await until(lambda: queue.turns)
+        return before, queue.turns, limits.claims()[scope]
+
+    assert asyncio.run(scenario()) == ([], ["first"], Claim(2, 1, 1))
+
+
+claimed = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=5)
+
+
+@given(st.integers(0, 20), claimed)
+def test_claims_never_exceed_the_limit_whatever_the_order_of_those_who_claim(limit, rounds):
+    claims = [0, 0]
+    held = [0, 0]
+    for target, calls in rounds:
+        for worker in (0, 1):
+            held[worker] = min(calls, claims[worker])
+            claims[worker] = safe_claim(target, limit=limit, held=held[worker], claims_of_others=claims[1 - worker])
+            assert sum(claims) <= limit
+            assert held[worker] <= claims[worker]
 
 
 def test_bucket_refills_steadily_up_to_a_minute():
