@@ -42,6 +42,7 @@ END_COLUMNS = (
     "output_tokens",
     "input_tokens_cache_read",
     "input_tokens_cache_write",
+    "input_tokens_cache_write_1h",
     "reasoning_tokens",
     "http_status",
     "is_streamed",
@@ -102,13 +103,14 @@ def closed_line(call: Call, fixed: str, *, ended_at: float) -> bytes:
     """Return the line of a call that has ended."""
     usage, price = call.usage, call.price
     tokens = (
-        (_NULL,) * 5
+        (_NULL,) * 6
         if usage is None
         else (
             str(usage.input_tokens),
             str(usage.output_tokens),
             str(usage.input_tokens_cache_read),
             str(usage.input_tokens_cache_write),
+            str(usage.input_tokens_cache_write_1h),
             str(usage.reasoning_tokens),
         )
     )
@@ -150,7 +152,7 @@ def unclosed(lines: Iterator[bytes]) -> list[str]:
 
 def _unended(fixed: str, *, state: str, usage_state: str) -> bytes:
     reserved = fixed.rpartition("\t")[2]
-    nulls = "\t".join([_NULL] * 9)
+    nulls = "\t".join([_NULL] * 10)
     line = f"{fixed}\t{state}\t{_NULL}\t{reserved}\t{_NULL}\t{_NULL}\t{usage_state}\t{nulls}\t0\t{_NULL}\t\n"
     return line.encode("utf-8", "replace")
 

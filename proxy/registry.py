@@ -30,7 +30,8 @@ select model_group.model_name, model_group.model_group, model.provider_model, co
 from {OPS_SCHEMA}.model_group left join {OPS_SCHEMA}.model using (model_name)
 """  # noqa: S608  # a name of ours
 _PRICES = f"""
-select model_name, effective_at, from_input_tokens, input_usd, output_usd, cache_read_usd, cache_write_usd
+select model_name, effective_at, from_input_tokens, input_usd, output_usd, cache_read_usd, cache_write_usd,
+    cache_write_1h_usd
 from {OPS_SCHEMA}.model_price
 """  # noqa: S608  # a name of ours
 _PROVIDERS = f"select provider, dialect, upstream, key_reference, is_active from {OPS_SCHEMA}.model_provider"  # noqa: S608  # a name of ours

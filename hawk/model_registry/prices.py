@@ -15,6 +15,7 @@ class TokenUsage:
     output_tokens: int = 0
     input_tokens_cache_read: int = 0
     input_tokens_cache_write: int = 0
+    input_tokens_cache_write_1h: int = 0  # part of input_tokens_cache_write: kept for an hour, which is dearer
     reasoning_tokens: int = 0  # part of output_tokens
 
     @property
@@ -35,6 +36,7 @@ class Price(NamedTuple):
     output_usd: Decimal | None
     cache_read_usd: Decimal | None = None
     cache_write_usd: Decimal | None = None
+    cache_write_1h_usd: Decimal | None = None
 
 
 def price_at(prices: Sequence[Price], moment: datetime, input_tokens: int) -> Price | None:
@@ -55,12 +57,14 @@ def cost_usd(price: Price, usage: TokenUsage) -> Decimal | None:
     """
     cache_read = price.input_usd if price.cache_read_usd is None else price.cache_read_usd
     cache_write = price.input_usd if price.cache_write_usd is None else price.cache_write_usd
+    cache_write_1h = cache_write if price.cache_write_1h_usd is None else price.cache_write_1h_usd
     millionths = Decimal(0)
     for tokens, usd in (
         (usage.input_tokens, price.input_usd),
         (usage.output_tokens, price.output_usd),
         (usage.input_tokens_cache_read, cache_read),
-        (usage.input_tokens_cache_write, cache_write),
+        (usage.input_tokens_cache_write - usage.input_tokens_cache_write_1h, cache_write),
+        (usage.input_tokens_cache_write_1h, cache_write_1h),
     ):
         if tokens:
             if usd is None:

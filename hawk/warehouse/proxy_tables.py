@@ -66,6 +66,7 @@ model_price = Table(
     _price("output_usd"),
     _price("cache_read_usd"),
     _price("cache_write_usd"),
+    _price("cache_write_1h_usd"),
     Column("source", Text, nullable=False),  # genai-prices 0.2.3 | by hand
     _moment("recorded_at"),
     schema=OPS_SCHEMA,
@@ -164,6 +165,7 @@ model_call = Table(
     Column("output_tokens", BigInteger),
     Column("input_tokens_cache_read", BigInteger),
     Column("input_tokens_cache_write", BigInteger),
+    Column("input_tokens_cache_write_1h", BigInteger),  # part of the former
     Column("reasoning_tokens", BigInteger),
     Column("http_status", Integer),
     Column("is_streamed", Boolean),

@@ -64,7 +64,8 @@ def books(registry: str) -> Iterator[Books]:
 def price(books: Books) -> None:
     for model in ("openai/echo", "anthropic/echo", "openai/stream", "openai/cut-stream", "openai/hang"):
         books.connection.execute(
-            "insert into ops.model_price values (%s, '2020-01-01', 0, 1, 10, 0.5, null, 'by hand', now())", [model]
+            "insert into ops.model_price values (%s, '2020-01-01', 0, 1, 10, 0.5, null, 'by hand', now(), null)",
+            [model],
         )
 
 
@@ -456,7 +457,7 @@ def test_line_that_postgres_cannot_read_is_set_aside_and_the_others_copied(serve
         f"{value}" for value in ("01a20d62ae11790b98715d524ca3b40a", "w", "2026-01-01T00:00:00+00:00", "openai")
     )
     rest = "openai/echo\techo\tpublic\tchat/completions\tuser\tbob\tmedium\t\t\t\t\t\t\\N\t1\t0\t0.5"
-    end = "complete\t\\N\t0\t\\N\t\\N\treported\t1\t1\t0\t0\t0\t200\tf\t\\N\t\\N\t0\t1\t"
+    end = "complete\t\\N\t0\t\\N\t\\N\treported\t1\t1\t0\t0\t0\t0\t200\tf\t\\N\t\\N\t0\t1\t"
     (folder / "old.ledger").write_text(f"{good}\t{rest}\t{end}\nnonsense\n\t\t\n")
 
     serve(settings, ledger_folder=folder)

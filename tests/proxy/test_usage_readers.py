@@ -45,7 +45,7 @@ ANTHROPIC = {
         "cache_creation_input_tokens": 7,
         "cache_read_input_tokens": 5,
         "output_tokens": 11,
-        "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 3},
         "service_tier": "standard",
     },
 }
@@ -61,7 +61,9 @@ GOOGLE = {
     },
 }
 CHAT_USAGE = TokenUsage(32, 27, input_tokens_cache_read=10, reasoning_tokens=5)
-ANTHROPIC_USAGE = TokenUsage(20, 11, input_tokens_cache_read=5, input_tokens_cache_write=7)
+ANTHROPIC_USAGE = TokenUsage(
+    20, 11, input_tokens_cache_read=5, input_tokens_cache_write=7, input_tokens_cache_write_1h=3
+)
 GOOGLE_USAGE = TokenUsage(20, 13, input_tokens_cache_read=10, reasoning_tokens=4)
 
 
