@@ -150,6 +150,7 @@ def _job_spec(job: JobIdentity, settings: KubernetesSettings) -> dict[str, Any]:
         "backoff_limit": 0 if job.spec.job_type == "scan" else job.spec.infra.max_attempts - 1,
         "ttl_seconds_after_finished": settings.job_ttl_seconds,
         "pod_failure_policy": {"rules": [rule]},
+        "pod_replacement_policy": "Failed",  # never two runners of a set at once
     }
     if settings.job_deadline_seconds is not None:
         spec["active_deadline_seconds"] = settings.job_deadline_seconds

@@ -117,6 +117,7 @@ def _phase(state: JobState, seen: Seen, attempts: Sequence[AttemptStatus]) -> Jo
 
 def _settled(state: JobState, seen: Seen, attempts: list[RecordedAttempt], phase: JobPhase) -> list[RecordedAttempt]:
     """Return the attempts of a job that has ended; the last one says why where Kubernetes ended it."""
+    attempts = [*(_superseded(attempt, state, seen) for attempt in attempts[:-1]), *attempts[-1:]]
     current = [attempt for attempt in attempts if attempt.submission == state.submission]
     if current and current[-1].status.phase.is_final:
         last = current[-1].status
@@ -132,6 +133,15 @@ def _settled(state: JobState, seen: Seen, attempts: list[RecordedAttempt], phase
     nothing = AttemptStatus(attempt_number=state.next_attempt, phase=phase)
     status = _ended_by_us(nothing, state, seen, phase)
     return [*attempts, RecordedAttempt(pod_uid="", pod_name="", submission=state.submission, status=status)]
+
+
+def _superseded(attempt: RecordedAttempt, state: JobState, seen: Seen) -> RecordedAttempt:
+    """Return an attempt that is not the last as ended: its deleted pod may still be ending while the next is done."""
+    if attempt.status.phase.is_final:
+        return attempt
+    was_stopped = state.stop_requested_at is not None
+    status = gone(attempt.status, was_stopped=was_stopped, reason="PodDeleted", now=seen.now)
+    return attempt.model_copy(update={"status": status})
 
 
 def _ended_by_us(last: AttemptStatus, state: JobState, seen: Seen, phase: JobPhase) -> AttemptStatus:

@@ -23,6 +23,8 @@ def main() -> int:
     options.attempt_number = count_attempt()
     words = json.loads(options.job_file.read_text())["config"]["metadata"]["script"]
     word = words[min(options.attempt_number, len(words)) - 1]
+    if word in ("gorge", "show-environment"):
+        print(f"attempt {options.attempt_number}: {word}", flush=True)
     if word == "gorge":
         hoard = []
         while True:

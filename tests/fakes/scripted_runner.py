@@ -5,6 +5,7 @@
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import signal
@@ -61,6 +62,7 @@ def act(word: str, options: argparse.Namespace) -> int:
 def hang(options: argparse.Namespace) -> int:
     """Run until told to stop, as a runner does: by the stop file, or by a signal."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     try:
         deadline = time.monotonic() + HANG_SECONDS
         while time.monotonic() < deadline and not options.stop_file.exists():

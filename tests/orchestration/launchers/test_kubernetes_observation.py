@@ -211,6 +211,20 @@ def test_deleted_pod_is_a_failed_attempt_and_the_job_goes_on() -> None:
     assert after.phase is JobPhase.RUNNING
 
 
+def test_pod_that_still_ends_while_the_next_is_done_is_a_failed_attempt() -> None:
+    before = look(state(), job(), pod("a", container=RUNNING, created_minutes_ago=2))
+
+    after = look(
+        before,
+        job(complete=True),
+        pod("a", container=RUNNING, created_minutes_ago=2, deleted=True),
+        pod("b", container=SUCCEEDED),
+    )
+
+    assert [attempt.status.reason for attempt in after.attempts] == ["PodDeleted", "Completed"]
+    assert after.phase is JobPhase.SUCCEEDED
+
+
 def test_deleted_job_is_a_failure_that_says_so() -> None:
     before = look(state(), job(), pod("a", container=RUNNING))
 

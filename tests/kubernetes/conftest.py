@@ -1,0 +1,60 @@
+"""Scenarios on a real cluster: launchers under a prefix of their own, and a table of what was tried, in seconds."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from orchestration.launchers.kubernetes import KubernetesJobLauncher
+from tests.cluster import Cluster, scripted_image
+from tests.orchestration.launchers.launcher_under_test import LauncherUnderTest
+
+LONG = "TEST_LONG_SCENARIOS"
+
+
+@pytest.fixture
+def prefix(cluster: Cluster) -> Iterator[str]:
+    """Return a prefix of namespaces; all of them are gone after the test."""
+    prefix = cluster.new_prefix()
+    yield prefix
+    cluster.remove(prefix, wait=bool(os.environ.get(LONG)))
+
+
+@pytest.fixture
+def make_launcher(cluster: Cluster, prefix: str) -> Callable[..., LauncherUnderTest]:
+    """Return a function that makes launchers of jobs whose runner acts by a script."""
+    image = scripted_image()
+
+    def make(**options: Any) -> LauncherUnderTest:
+        def again(**more: Any) -> KubernetesJobLauncher:
+            settings = {"runner_image": image, "namespace_prefix": prefix, **options, **more}
+            return cluster.launcher(**settings)
+
+        return LauncherUnderTest(again(), again=again)
+
+    return make
+
+
+@pytest.fixture
+def long_scenario() -> None:
+    """Skip what takes long, unless it is asked for."""
+    if not os.environ.get(LONG):
+        pytest.skip("takes long: it is part of `make e2e`")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print each scenario with its seconds, and why one was skipped."""
+    rows = []
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            if "tests/kubernetes" not in report.nodeid:
+                continue
+            name = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+            reason = report.longrepr[2] if outcome == "skipped" and isinstance(report.longrepr, tuple) else ""
+            rows.append((name, outcome, report.duration, reason.removeprefix("Skipped: ")))
+    if not rows:
+        return
+    terminalreporter.section("scenarios on the cluster")
+    for name, outcome, seconds, reason in sorted(rows):
+        terminalreporter.write_line(f"{outcome:8} {seconds:7.1f} s  {name}" + (f"  ({reason})" if reason else ""))
