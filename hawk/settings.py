@@ -112,7 +112,10 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
 
     api_host: str = "127.0.0.1"
     api_port: int = 8080
-    dagster_url: str = Field(description="Base URL of the Dagster webserver's GraphQL.")
+    dagster_url: str = Field(description="Dagster's pages, as people open them.")
+    dagster_webserver_url: str | None = Field(
+        default=None, description="Dagster's webserver for the API's own requests, past the door; unset: dagster_url."
+    )
     viewer_url: str | None = None
     proxy_url: str | None = None
     cli_client_id: str = "hawk-cli"
@@ -122,6 +125,32 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
         default=256 * 1024**3, ge=1, description="Most that one person may have begun to bring at a time."
     )
     namespace_prefix: str = "inspect"
+
+
+class DoorSettings(DatabaseSettings, IdentitySettings, SecretStoreSettings):
+    """Dagster's door."""
+
+    door_host: str = "127.0.0.1"
+    door_port: int = 3000
+    dagster_url: str | None = Field(default=None, description="URL that people open; unset: http://{host}:{port}.")
+    dagster_webserver_url: str = Field(description="Dagster's webserver, which only the door and the API may reach.")
+    door_client_id: str = Field(default="hawk-dagster", description="Client at the issuer.")
+    door_client_secret: SecretStr | None = Field(default=None, description="Unset: a public client, with PKCE alone.")
+    dagster_view_groups: tuple[str, ...] = Field(
+        default=("model-access-public", "hawk-admin"), description="Any of these sees Dagster's pages."
+    )
+    dagster_launch_groups: tuple[str, ...] = Field(
+        default=("model-access-public", "hawk-admin"), description="Any of these launches runs, as oneself."
+    )
+    dagster_terminate_groups: tuple[str, ...] = Field(default=("hawk-admin",), description="Any of these ends runs.")
+    dagster_wipe_groups: tuple[str, ...] = Field(default=("hawk-admin",), description="Any of these deletes records.")
+    dagster_change_groups: tuple[str, ...] = Field(
+        default=("hawk-admin",), description="Any of these changes sensors, schedules, limits and code locations."
+    )
+
+    @property
+    def public_url(self) -> str:
+        return (self.dagster_url or f"http://{self.door_host}:{self.door_port}").rstrip("/")
 
 
 class CliSettings(HawkSettings):
@@ -243,6 +272,9 @@ class OrchestrationSettings(
         default=10, ge=1, description="Tries at a log while S3 or Postgres is in trouble; then it is a dead letter."
     )
     import_minutes: int = Field(default=30, ge=1, description="A run of imports claims no more logs after this long.")
+    event_retention_days: float | None = Field(
+        default=None, gt=0, description="Events imported longer ago are dropped, month by month; unset: never."
+    )
     allow_local_packages: bool = False
     log_shared_seconds: int = Field(default=60, ge=1)
 

@@ -21,6 +21,7 @@ class LogVersion:
     is_finished: bool
     completed_at: datetime | None
     damage: str | None = None  # what is wrong with a log that can be read only in part
+    buffer_version: str | None = None  # of a running eval: how far its samples had come
 
 
 def check_eval_set(eval_set_id: str, declared: str | None) -> None:
@@ -51,7 +52,7 @@ def reason_to_leave(stored: LogVersion | None, new: LogVersion, *, force: bool) 
         return None
     if new.damage and not stored.damage:
         return "quarantined", f"{new.damage} An earlier version of it is whole, and stays."
-    if stored.etag == new.etag:
+    if stored.etag == new.etag and new.buffer_version in (None, stored.buffer_version):
         return "skipped", "This version of the log is in the warehouse already."
     if new.last_modified < stored.last_modified:
         return "superseded", f"A newer version, of {stored.last_modified:%Y-%m-%d %H:%M:%S} UTC, is in the warehouse."

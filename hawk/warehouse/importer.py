@@ -16,12 +16,15 @@ import psycopg
 from hawk.errors import Bug, NotFound, Upstream
 from hawk.warehouse import inbox
 from hawk.warehouse.connection import require_idle
-from hawk.warehouse.eval_rows import summarize
+from hawk.warehouse.eval_rows import STARTED, summarize
 from hawk.warehouse.import_rules import ImportState, check_eval_set
 from hawk.warehouse.inbox import InboxEntry, LogObject
+from hawk.warehouse.live_log import read_buffer
 from hawk.warehouse.log_archive import BrokenLog
+from hawk.warehouse.log_buffer import BufferFolder, S3BufferFolder
 from hawk.warehouse.log_source import LogSource, ObjectChanged, S3Source, s3_errors
 from hawk.warehouse.partitions import ensure_partitions
+from hawk.warehouse.read_limits import DEFAULT_LIMITS, ReadLimits
 from hawk.warehouse.reader import EvalLog, open_log, salvage_log
 from hawk.warehouse.replace_rows import Arrival, damage_of, replace_rows
 from hawk.warehouse.zip_directory import TruncatedLog
@@ -80,6 +83,7 @@ def import_batch(
     *,
     force: bool = False,
     max_attempts: int = inbox.MAX_ATTEMPTS,
+    limits: ReadLimits = DEFAULT_LIMITS,
 ) -> Iterator[ImportOutcome]:
     """Import claimed logs one after the other; one that is broken does not stop the next.
 
@@ -88,7 +92,7 @@ def import_batch(
     waiting = list(entries)
     try:
         while waiting:
-            yield import_log(connection, s3, waiting.pop(0), force=force, max_attempts=max_attempts)
+            yield import_log(connection, s3, waiting.pop(0), force=force, max_attempts=max_attempts, limits=limits)
     finally:
         if waiting:
             with contextlib.suppress(psycopg.Error):  # its lock goes with the connection
@@ -102,6 +106,7 @@ def import_log(
     *,
     force: bool = False,
     max_attempts: int = inbox.MAX_ATTEMPTS,
+    limits: ReadLimits = DEFAULT_LIMITS,
 ) -> ImportOutcome:
     """Import one version of a log from S3 and write into the inbox what became of it.
 
@@ -110,11 +115,12 @@ def import_log(
     `force` imports a version again that is there already, or is older.
     """
 
-    def open_source() -> LogSource:
-        return S3Source(s3, entry.bucket, entry.key, etag=entry.etag)
+    def open_it() -> EvalLog:
+        source = S3Source(s3, entry.bucket, entry.key, etag=entry.etag)
+        return _with_buffer(_open(source, limits), S3BufferFolder(s3, entry.bucket, entry.key), limits)
 
     try:
-        return import_from(connection, open_source, entry, force=force, max_attempts=max_attempts)
+        return import_from(connection, open_it, entry, force=force, max_attempts=max_attempts)
     except ObjectChanged as error:
         try:
             with _trouble_is_upstream():
@@ -126,18 +132,18 @@ def import_log(
 
 def import_from(
     connection: psycopg.Connection[Any],
-    open_source: Callable[[], LogSource],
+    open_it: Callable[[], EvalLog],
     entry: InboxEntry,
     *,
     force: bool = False,
     max_attempts: int = inbox.MAX_ATTEMPTS,
 ) -> ImportOutcome:
-    """Import a log from a source that may be opened repeatedly; as `import_log`, but raises ObjectChanged."""
+    """Import a log from anywhere, which may be opened repeatedly; as `import_log`, but raises ObjectChanged."""
     require_idle(connection)
     try:
         with _trouble_is_upstream():
             inbox.begin(connection, entry)
-            outcome = _import(connection, open_source, entry, force=force or entry.is_forced)
+            outcome = _import(connection, open_it, entry, force=force or entry.is_forced)
     except BrokenLog as error:
         return _set_aside(connection, entry, "quarantined", str(error))
     except NotFound as error:
@@ -153,12 +159,12 @@ def import_from(
 
 
 def _import(
-    connection: psycopg.Connection[Any], open_source: Callable[[], LogSource], entry: InboxEntry, *, force: bool
+    connection: psycopg.Connection[Any], open_it: Callable[[], EvalLog], entry: InboxEntry, *, force: bool
 ) -> ImportOutcome:
     ensure_partitions(connection)
     for conflicts in range(1, _MAX_CONFLICTS + 1):
         try:
-            return _import_once(connection, open_source, entry, force=force)
+            return _import_once(connection, open_it, entry, force=force)
         except _CONFLICTS:
             if conflicts == _MAX_CONFLICTS:
                 raise
@@ -166,10 +172,10 @@ def _import(
 
 
 def _import_once(
-    connection: psycopg.Connection[Any], open_source: Callable[[], LogSource], entry: InboxEntry, *, force: bool
+    connection: psycopg.Connection[Any], open_it: Callable[[], EvalLog], entry: InboxEntry, *, force: bool
 ) -> ImportOutcome:
     begun = time.monotonic()
-    with contextlib.closing(open_source()) as source, contextlib.closing(_open(source)) as log:
+    with contextlib.closing(open_it()) as log:
         summary = summarize(log)
         check_eval_set(entry.eval_set_id, summary.declared_eval_set_id)
         with connection.transaction():
@@ -188,11 +194,26 @@ def _import_once(
     )
 
 
-def _open(source: LogSource) -> EvalLog:
+def _open(source: LogSource, limits: ReadLimits) -> EvalLog:
+    """Return the log in a source, or what can be read of it; the source is let go of where there is nothing."""
+    with contextlib.ExitStack() as source_is_open:
+        source_is_open.callback(source.close)
+        try:
+            log = open_log(source, limits)
+        except TruncatedLog as error:
+            log = salvage_log(source, error, limits)
+        source_is_open.pop_all()
+    return log
+
+
+def _with_buffer(log: EvalLog, folder: BufferFolder, limits: ReadLimits) -> EvalLog:
+    """Return a log that still grows together with its running samples; any log as it is where no buffer is left."""
+    if log.header.status != STARTED:
+        return log
     try:
-        return open_log(source)
-    except TruncatedLog as error:
-        return salvage_log(source, error)
+        return read_buffer(log, folder, limits)
+    except (NotFound, BrokenLog):
+        return log
 
 
 def _told(outcome: ImportOutcome) -> ImportOutcome:

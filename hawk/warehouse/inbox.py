@@ -134,6 +134,15 @@ from (
 ) as newest
 where entry.log_inbox_id = newest.log_inbox_id and entry.state not in ('pending', 'importing')
 """
+# Samples of a running eval go on in the buffer beside its log, which stays the same meanwhile.
+_REOPEN_RUNNING = """
+update ops.log_inbox as entry set state = 'pending', attempts = 0, worker_deaths = 0, state_changed_at = now()
+from raw.eval_import as import
+where import.log_status = 'started' and import.etag = entry.etag
+    and import.location = 's3://' || entry.bucket || '/' || entry.key and import.eval_set_id = entry.eval_set_id
+    and entry.eval_set_id = any (%(eval_set_ids)s) and entry.state in ('imported', 'skipped')
+    and entry.state_changed_at <= now() - make_interval(secs => %(seconds)s)
+"""
 _FINISH = """
 update ops.log_inbox set
     state = %s, reason = %s, import_id = coalesce(%s, import_id), state_changed_at = clock_timestamp()
@@ -268,6 +277,13 @@ def reopen(connection: psycopg.Connection[Any], eval_set_id: str, *, force: bool
     """
     with connection.transaction():
         return connection.execute(_REOPEN, {"eval_set_id": eval_set_id, "force": force}).rowcount
+
+
+def reopen_running(connection: psycopg.Connection[Any], eval_set_ids: Sequence[str], *, after_seconds: float) -> int:
+    """Make logs of these sets pending again whose evals had not ended, and that nobody looked at for so long."""
+    with connection.transaction():
+        values = {"eval_set_ids": list(eval_set_ids), "seconds": after_seconds}
+        return connection.execute(_REOPEN_RUNNING, values).rowcount
 
 
 def try_later(

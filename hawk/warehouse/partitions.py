@@ -17,6 +17,7 @@ from hawk.naming import RAW_SCHEMA
 PARTITIONED = ("event", "event_pool")
 EARLIEST = "earliest"  # the partition of imports whose ids are older than months in ids
 
+FIRST_ID_WITH_A_MONTH = 10**15
 _IDS_OF_A_MONTH = 10**10  # as raw.next_import_id() has it
 _PARTITION = re.compile(rf"({'|'.join(PARTITIONED)})_({EARLIEST}|\d{{4}}_\d{{2}})")
 _LOCK_KEY = 0x6861_776B_7061_7274  # "hawkpart"

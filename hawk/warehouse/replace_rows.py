@@ -11,6 +11,7 @@ from psycopg.rows import dict_row, tuple_row
 from hawk.errors import Bug
 from hawk.warehouse.eval_rows import EvalSummary, eval_detail_rows, eval_row
 from hawk.warehouse.import_rules import ImportState, LogVersion, reason_to_leave
+from hawk.warehouse.live_log import LiveLog
 from hawk.warehouse.ownership import decide_owners
 from hawk.warehouse.reader import EvalLog
 from hawk.warehouse.sample_rows import SampleContext, made_uuid, sample_batches, uuid_of
@@ -23,17 +24,17 @@ select set_config('statement_timeout', '15min', true),
 """
 _STORED_VERSION = """
 select stored.import_id, stored.eval_id, stored.eval_set_id, stored.location, stored.etag, stored.last_modified,
-    stored.log_status, stored.damage, stored.first_imported_at, eval.completed_at
+    stored.log_status, stored.damage, stored.buffer_version, stored.first_imported_at, eval.completed_at
 from raw.eval_import as stored
 left join raw.eval as eval on eval.import_id = stored.import_id
 where stored.eval_id = %s
 """
 _BEGIN_IMPORT = """
 insert into raw.eval_import
-    (eval_id, eval_set_id, location, etag, size_bytes, last_modified, log_status, sample_count, message_count,
-     event_count, seconds, first_imported_at, imported_at)
-values (%(eval_id)s, %(eval_set_id)s, %(location)s, %(etag)s, %(size_bytes)s, %(last_modified)s, %(log_status)s,
-    0, 0, 0, 0, coalesce(%(first_imported_at)s, now()), now())
+    (eval_id, eval_set_id, location, etag, buffer_version, size_bytes, last_modified, log_status, sample_count,
+     message_count, event_count, seconds, first_imported_at, imported_at)
+values (%(eval_id)s, %(eval_set_id)s, %(location)s, %(etag)s, %(buffer_version)s, %(size_bytes)s, %(last_modified)s,
+    %(log_status)s, 0, 0, 0, 0, coalesce(%(first_imported_at)s, now()), now())
 returning import_id
 """
 _END_IMPORT = """
@@ -161,6 +162,7 @@ def _version(stored: dict[str, Any]) -> LogVersion:
         is_finished=stored["log_status"] != "started",
         completed_at=stored["completed_at"],
         damage=stored["damage"],
+        buffer_version=stored["buffer_version"],
     )
 
 
@@ -174,7 +176,12 @@ def _new_version(arrival: Arrival, log: EvalLog, summary: EvalSummary) -> LogVer
         is_finished=summary.is_finished,
         completed_at=summary.completed_at,
         damage=log.salvage,
+        buffer_version=_buffer_version(log),
     )
+
+
+def _buffer_version(log: EvalLog) -> str | None:
+    return log.version if isinstance(log, LiveLog) else None
 
 
 def _begin_import(
@@ -192,6 +199,7 @@ def _begin_import(
                 "eval_set_id": arrival.eval_set_id,
                 "location": arrival.location,
                 "etag": arrival.etag,
+                "buffer_version": _buffer_version(log),
                 "size_bytes": log.source.size_bytes,
                 "last_modified": log.source.last_modified,
                 "log_status": summary.header.status,

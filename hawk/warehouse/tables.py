@@ -157,6 +157,7 @@ eval_import = Table(
     Column("eval_set_id", Text, nullable=False, index=True),
     Column("location", Text, nullable=False),  # s3://bucket/key
     Column("etag", Text, nullable=False),
+    Column("buffer_version", Text),  # of a running eval whose samples came from the buffer beside its log
     Column("size_bytes", BigInteger, nullable=False),
     _moment("last_modified", nullable=False),
     Column("log_status", Text, nullable=False),
