@@ -14,9 +14,19 @@ from hawk.errors import Conflict, NotFound, UserError
 from hawk.eval_sets import EvalSetRow, eval_set_row, job_environment, job_spec_for, mark_status
 from hawk.ids import parse_job_id
 from hawk.job_launcher import JobLauncher, SubmitOutcome
+from hawk.job_manifest.namespaces import LOCAL_QUEUE
 from hawk.job_secrets import delete_secrets
-from hawk.job_spec import JobSpec
-from hawk.naming import COMMANDS_FOLDER, eval_set_key
+from hawk.job_spec import JobSpec, SandboxRules
+from hawk.naming import (
+    APP_NAME,
+    COMMANDS_FOLDER,
+    COMPONENT_LABEL,
+    JOB_ID_LABEL,
+    NAME_LABEL,
+    NAMESPACE_PREFIX_LABEL,
+    SANDBOX_COMPONENT,
+    eval_set_key,
+)
 from hawk.object_store import s3_client
 from hawk.settings import OrchestrationSettings
 from hawk.warehouse.connection import connect
@@ -66,8 +76,9 @@ def launch_eval_set(
         try:
             seen_by_job = settings.as_jobs_see_it()
             spec = job_spec_for(row, seen_by_job)
-            if kubernetes:
-                spec = spec.model_copy(update={"infra": spec.infra.model_copy(update={"kubernetes": dict(kubernetes)})})
+            if settings.launcher == "kubernetes":
+                pods = {"kubernetes": dict(kubernetes or {}), "sandboxes": sandbox_rules(row, settings)}
+                spec = spec.model_copy(update={"infra": spec.infra.model_copy(update=pods)})
             secrets = job_environment(row, seen_by_job, connection)
             outcome = launcher.submit(spec, secrets)
         except UserError as error:
@@ -89,6 +100,28 @@ def kubernetes_config(tags: Mapping[str, str]) -> Mapping[str, Any]:
     if not isinstance(config, dict):
         raise UserError(f"The tag {KUBERNETES_TAG} is no mapping.", value=text, field=KUBERNETES_TAG)
     return config
+
+
+def sandbox_rules(row: EvalSetRow, settings: OrchestrationSettings) -> SandboxRules:
+    """Return what the deployment lays down for the set's sandboxes."""
+    labels = {
+        NAME_LABEL: APP_NAME,
+        COMPONENT_LABEL: SANDBOX_COMPONENT,
+        JOB_ID_LABEL: row.eval_set_id,
+        NAMESPACE_PREFIX_LABEL: settings.namespace_prefix,
+    }
+    if settings.kueue_sandbox_queue:
+        labels |= {
+            "kueue.x-k8s.io/queue-name": LOCAL_QUEUE,
+            "kueue.x-k8s.io/priority-class": f"hawk-{row.priority}",
+        }
+    return SandboxRules(
+        runtime_class=settings.sandbox_runtime_class,
+        strict_runtime_class=settings.sandbox_strict_runtime_class,
+        architecture=settings.runner_architecture,
+        labels=labels,
+        values=settings.sandbox_values,
+    )
 
 
 def stop_eval_set(

@@ -12,6 +12,18 @@ from hawk.ids import JobId
 JOB_SPEC_FILE = "job.json"
 
 
+class SandboxRules(BaseModel):
+    """What a deployment lays down for the sandboxes of its jobs on a cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    runtime_class: str | None = Field(default=None, description="RuntimeClass of sandboxes that name none.")
+    strict_runtime_class: str = "gvisor"
+    architecture: Literal["amd64", "arm64"] | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, Any] = Field(default_factory=dict, description="Chart values that win over a task's own.")
+
+
 class InfraConfig(BaseModel):
     """What the platform, not the user, decides about a run; wins over the user's config where both speak."""
 
@@ -38,6 +50,7 @@ class InfraConfig(BaseModel):
     kubernetes: dict[str, Any] = Field(
         default_factory=dict, description="`dagster-k8s/config` of this job; not part of what makes a job another."
     )
+    sandboxes: SandboxRules | None = Field(default=None, description="Sandboxes are pods; unset: what tasks say.")
 
 
 class JobSpec(BaseModel):
@@ -55,8 +68,8 @@ class JobSpec(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Return what tells this job from another under the same id: all but how its pod is shaped."""
-        infra = self.infra.model_copy(update={"kubernetes": {}})
+        """Return what tells this job from another under the same id: all but how its pods are shaped."""
+        infra = self.infra.model_copy(update={"kubernetes": {}, "sandboxes": None})
         return hashlib.sha256(self.model_copy(update={"infra": infra}).to_json().encode()).hexdigest()
 
     @classmethod

@@ -25,6 +25,7 @@ from .models import load_model_roles, load_models
 from .prior_logs import completed_samples
 from .progress import ProgressBoard, State, TaskRow
 from .progress_writer import ProgressWriter
+from .sandboxes import set_limits, tasks_in_pods
 from .stopping import StopMonitor
 from .tasks import LoadedTask, grid, load_tasks
 
@@ -92,6 +93,9 @@ def _evaluate(spec: JobSpec, board: ProgressBoard, monitor: StopMonitor, options
     gc.enable()
     loaded = load_tasks(grid(spec.config, models), roles)
     arguments = eval_set_arguments(spec, models, roles, folder=Path.cwd())
+    if spec.infra.sandboxes is not None:
+        set_limits(arguments["max_sandboxes"])
+        loaded = tasks_in_pods(loaded, spec, folder=Path.cwd())
     board.expect(map(_row, loaded), completed_samples(spec.infra.log_dir))
     install_hooks(board, monitor)
     _remember_distributions()

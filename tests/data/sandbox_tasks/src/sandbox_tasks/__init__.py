@@ -1,0 +1,1 @@
+"""Tasks for tests that run something in a sandbox."""
