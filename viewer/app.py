@@ -17,6 +17,7 @@ st.navigation(
         st.Page(links.EVAL_SETS, title="Eval sets", icon=":material/stacks:", default=True),
         st.Page(links.EVALS, title="Evals", url_path="evals", icon=":material/analytics:"),
         st.Page(links.SAMPLES, title="Samples", url_path="samples", icon=":material/table_rows:"),
+        st.Page(links.IMPORTS, title="Imports", icon=":material/move_to_inbox:", url_path="imports"),
         st.Page(links.SAMPLE, title="Sample", url_path="sample", visibility="hidden"),
         # Other names of pages above: the default one has no path of its own, and an eval set is its evals.
         st.Page(links.EVAL_SETS, title="Eval sets", url_path="eval-sets", visibility="hidden"),

@@ -15,6 +15,7 @@ EVAL_SETS = "views/eval_sets.py"
 EVALS = "views/evals.py"
 SAMPLES = "views/samples.py"
 SAMPLE = "views/sample.py"
+IMPORTS = "views/imports.py"
 FROM_PARAMETER = "from"
 _LONGEST_FROM = 4000
 

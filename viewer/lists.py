@@ -1,7 +1,8 @@
-"""The three lists: eval sets, evals, samples; their filters and orders."""
+"""The lists: eval sets, evals, samples, imports; their filters and orders."""
 
 from viewer import links
 from viewer.filters import Filter, Kind, ListView, Sort
+from viewer.import_queries import NEWEST_LOGS
 
 EVAL_SETS = ListView(
     page=links.EVAL_SETS,
@@ -109,5 +110,29 @@ SAMPLES = ListView(
         Sort("tokens", "Most tokens", f"total_tokens desc nulls last, {_KEY}"),
         Sort("slowest", "Longest", f"total_seconds desc nulls last, {_KEY}"),
         Sort("messages", "Most messages", f"message_count desc, {_KEY}"),
+    ),
+)
+
+IMPORTS = ListView(
+    page=links.IMPORTS,
+    relation=NEWEST_LOGS,
+    filters=(
+        Filter(
+            "search",
+            "Search",
+            Kind.TEXT,
+            searched=("log", "eval_set_id", "reason"),
+            help="Words of the file's name, its set or the reason; all must be found.",
+        ),
+        Filter("status", "State", Kind.CHOICES, "status = any({name})"),
+        Filter("eval_set_id", "Eval set", Kind.CHOICES, "eval_set_id = any({name})"),
+        Filter("source", "Found by", Kind.CHOICES, "source = any({name})"),
+    ),
+    sorts=(
+        Sort("newest", "Latest change", "state_changed_at desc, log_inbox_id"),
+        Sort("waiting", "Longest known", "discovered_at, log_inbox_id"),
+        Sort("largest", "Largest", "size_bytes desc, log_inbox_id"),
+        Sort("tries", "Most tries", "attempts desc, log_inbox_id"),
+        Sort("name", "Name", "log, log_inbox_id"),
     ),
 )

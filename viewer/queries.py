@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from viewer import import_queries
 from viewer.database import Row, fetch
 from viewer.filters import PAGE_SIZE, Chosen, ListView, conditions, order_by
 
@@ -18,6 +19,7 @@ _COLUMNS = {
         left(input_text, 300) as input_text, left(output_text, 300) as output_text, left(error_message, 300) as
         error_message, message_count, model_call_count, tool_call_count, total_tokens, total_cost_usd, total_seconds,
         working_seconds, completed_at""",
+    import_queries.NEWEST_LOGS: import_queries.COLUMNS,
 }
 
 
@@ -62,6 +64,7 @@ _EVAL_SET_IDS = "select eval_set_id as option from marts.dim_eval_set"
 _TASKS = "select task_name as option from marts.dim_task"
 _MODELS = "select model as option from marts.dim_model where eval_count > 0"
 _OPTION_SOURCES = {
+    **import_queries.OPTION_SOURCES,
     ("marts.dim_eval_set", "status"): "select distinct status as option from marts.dim_eval_set",
     ("marts.dim_eval_set", "created_by"): """select distinct created_by as option from marts.dim_eval_set
         where created_by is not null""",

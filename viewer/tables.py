@@ -23,6 +23,10 @@ STATUS_COLORS = {
     "running": "blue",
     "launched": "blue",
     "claimed": "violet",
+    "pending": "violet",
+    "importing": "blue",
+    "quarantined": "red",
+    "dead_letter": "red",
 }
 LIMIT_COLOR = "orange"
 ROW_HEIGHT = 35

