@@ -7,12 +7,38 @@ from fastapi import FastAPI
 
 from hawk.api.problems import install_problem_handlers
 from hawk.api.request_context import RequestContext
-from hawk.api.routes import audit, auth, benchmarks, eval_set_actions, eval_sets, health, imports, models, token, why
+from hawk.api.routes import (
+    audit,
+    auth,
+    benchmarks,
+    eval_set_actions,
+    eval_sets,
+    health,
+    imports,
+    models,
+    registered_models,
+    token,
+    usage,
+    why,
+)
 from hawk.api.services import Services, build_services
 from hawk.settings import ApiSettings
 from hawk.version import hawk_version
 
-NOUNS = (health, auth, models, eval_sets, eval_set_actions, imports, token, why, benchmarks, audit)
+NOUNS = (
+    health,
+    auth,
+    models,
+    registered_models,
+    usage,
+    eval_sets,
+    eval_set_actions,
+    imports,
+    token,
+    why,
+    benchmarks,
+    audit,
+)
 
 
 def create_app(settings: ApiSettings, *, services: Services | None = None) -> FastAPI:

@@ -82,63 +82,63 @@ class HawkClient:
         self._http.close()
 
     def auth_config(self) -> AuthConfigResponse:
-        return self._ask(AuthConfigResponse, "GET", "/auth/config", is_public=True)
+        return self.ask(AuthConfigResponse, "GET", "/auth/config", is_public=True)
 
     def version(self) -> VersionResponse:
-        return self._ask(VersionResponse, "GET", "/version", is_public=True)
+        return self.ask(VersionResponse, "GET", "/version", is_public=True)
 
     def create_eval_set(self, request: CreateEvalSetRequest) -> CreateEvalSetResponse:
         body = request.model_dump(mode="json", exclude={"secrets"})
         # pydantic writes secrets as asterisks.
         body["secrets"] = {name: value.get_secret_value() for name, value in request.secrets.items()}
-        return self._ask(CreateEvalSetResponse, "POST", "/eval_sets", body=body)
+        return self.ask(CreateEvalSetResponse, "POST", "/eval_sets", body=body)
 
     def plan(self, config: dict[str, Any]) -> PlanResponse:
-        return self._ask(PlanResponse, "POST", "/plan", body={"config": config})
+        return self.ask(PlanResponse, "POST", "/plan", body={"config": config})
 
     def list_eval_sets(self, *, limit: int, search: str, mine: bool) -> EvalSetListResponse:
         query = {"limit": limit, "search": search, "mine": mine}
-        return self._ask(EvalSetListResponse, "GET", "/eval_sets", query=query)
+        return self.ask(EvalSetListResponse, "GET", "/eval_sets", query=query)
 
     def eval_set_status(self, eval_set_id: str, *, samples: int) -> EvalSetStatusResponse:
-        return self._ask(EvalSetStatusResponse, "GET", f"{_path(eval_set_id)}/status", query={"samples": samples})
+        return self.ask(EvalSetStatusResponse, "GET", f"{_path(eval_set_id)}/status", query={"samples": samples})
 
     def eval_set_config(self, eval_set_id: str) -> EvalSetConfigResponse:
-        return self._ask(EvalSetConfigResponse, "GET", f"{_path(eval_set_id)}/config")
+        return self.ask(EvalSetConfigResponse, "GET", f"{_path(eval_set_id)}/config")
 
     def eval_set_logs(self, eval_set_id: str, *, lines: int) -> LogsResponse:
-        return self._ask(LogsResponse, "GET", f"{_path(eval_set_id)}/logs", query={"lines": lines})
+        return self.ask(LogsResponse, "GET", f"{_path(eval_set_id)}/logs", query={"lines": lines})
 
     def stop_eval_set(self, eval_set_id: str, *, action: str) -> EvalSetActionResponse:
-        return self._ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/stop", body={"action": action})
+        return self.ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/stop", body={"action": action})
 
     def retry_eval_set(self, eval_set_id: str) -> EvalSetActionResponse:
-        return self._ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/retry")
+        return self.ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/retry")
 
     def delete_eval_set(self, eval_set_id: str) -> EvalSetActionResponse:
-        return self._ask(EvalSetActionResponse, "DELETE", _path(eval_set_id))
+        return self.ask(EvalSetActionResponse, "DELETE", _path(eval_set_id))
 
     def list_models(self) -> ModelListResponse:
-        return self._ask(ModelListResponse, "GET", "/models")
+        return self.ask(ModelListResponse, "GET", "/models")
 
     def why(self, thing: str) -> WhyResponse:
-        return self._ask(WhyResponse, "GET", "/why", query={"thing": thing})
+        return self.ask(WhyResponse, "GET", "/why", query={"thing": thing})
 
     def list_benchmarks(self) -> BenchmarkListResponse:
-        return self._ask(BenchmarkListResponse, "GET", "/benchmarks")
+        return self.ask(BenchmarkListResponse, "GET", "/benchmarks")
 
     def set_benchmark_group(self, benchmark: str, group: str) -> BenchmarkResponse:
-        return self._ask(BenchmarkResponse, "PUT", f"/benchmarks/{_quoted(benchmark)}", body={"model_group": group})
+        return self.ask(BenchmarkResponse, "PUT", f"/benchmarks/{_quoted(benchmark)}", body={"model_group": group})
 
     def open_benchmark(self, benchmark: str) -> BenchmarkResponse:
-        return self._ask(BenchmarkResponse, "DELETE", f"/benchmarks/{_quoted(benchmark)}")
+        return self.ask(BenchmarkResponse, "DELETE", f"/benchmarks/{_quoted(benchmark)}")
 
     def list_audit(self, **filters: str | int | None) -> AuditListResponse:
         query = {name: value for name, value in filters.items() if value is not None}
-        return self._ask(AuditListResponse, "GET", "/audit", query=query)
+        return self.ask(AuditListResponse, "GET", "/audit", query=query)
 
     def begin_import(self, request: BeginImportRequest) -> BeginImportResponse:
-        return self._ask(BeginImportResponse, "POST", "/imports", body=request.model_dump(mode="json"))
+        return self.ask(BeginImportResponse, "POST", "/imports", body=request.model_dump(mode="json"))
 
     def put_part(self, upload_id: str, number: int, data: bytes) -> None:
         """Send one part of a log that is being brought."""
@@ -150,16 +150,16 @@ class HawkClient:
 
     def finish_upload(self, upload_id: str) -> FinishUploadResponse:
         path = f"/imports/uploads/{upload_id}/finish"
-        return self._ask(FinishUploadResponse, "POST", path, timeout_seconds=FINISH_SECONDS)
+        return self.ask(FinishUploadResponse, "POST", path, timeout_seconds=FINISH_SECONDS)
 
     def list_imports(self, eval_set_id: str) -> LogImportListResponse:
-        return self._ask(LogImportListResponse, "GET", f"{_path(eval_set_id)}/imports")
+        return self.ask(LogImportListResponse, "GET", f"{_path(eval_set_id)}/imports")
 
     def retry_imports(self, eval_set_id: str, request: RetryImportsRequest) -> RetryImportsResponse:
         body = request.model_dump(mode="json")
-        return self._ask(RetryImportsResponse, "POST", f"{_path(eval_set_id)}/imports/retry", body=body)
+        return self.ask(RetryImportsResponse, "POST", f"{_path(eval_set_id)}/imports/retry", body=body)
 
-    def _ask[AnswerT: BaseModel](
+    def ask[AnswerT: BaseModel](
         self,
         answer: type[AnswerT],
         method: str,
@@ -170,6 +170,7 @@ class HawkClient:
         is_public: bool = False,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> AnswerT:
+        """Return the API's answer; for nouns whose commands keep their own paths."""
         response = self._send(method, path, json=body, params=query, is_public=is_public, timeout=timeout_seconds)
         try:
             return answer.model_validate_json(response.content)

@@ -14,9 +14,14 @@ router = APIRouter(tags=["models"])
 
 @router.get("/models")
 def list_models(services: ServicesHere, caller: Caller) -> ModelListResponse:
-    """Return the models that the caller may use, as configs name them."""
+    """Return the models that the caller may use, as configs name them; not those that were deactivated."""
     with services.database.connection() as connection:
-        rows = connection.execute("select model_name, model_group from ops.model_group order by model_name").fetchall()
+        rows = connection.execute(
+            """
+            select model_name, model_group from ops.model_group left join ops.model using (model_name)
+            where coalesce(is_active, true) order by model_name
+            """
+        ).fetchall()
     return ModelListResponse(models=[row["model_name"] for row in rows if may_use(caller, [row["model_group"]])])
 
 
