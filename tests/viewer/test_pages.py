@@ -13,7 +13,7 @@ from tests.marts import MADE, copy_database, rows
 from tests.viewer.conftest import OpenPage, open_page
 from viewer.inert import SHOWN_CHARACTERS
 
-PAGES = ("eval_sets", "evals", "samples", "imports")
+PAGES = ("eval_sets", "evals", "samples")
 
 
 def words(page: AppTest) -> str:
