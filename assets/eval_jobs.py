@@ -6,6 +6,7 @@ from assets.eval_set_metadata import launch_metadata
 from assets.failures import shown_failures
 from assets.keys import EVAL_JOBS, EVAL_SET_GROUP, OWNERS
 from assets.launch import kubernetes_config, launch_eval_set
+from assets.launched_by import require_may_change
 from assets.partitions import eval_set_partitions
 from hawk.job_launcher import JobLauncher
 from hawk.naming import EVAL_SET_TAG
@@ -50,6 +51,7 @@ def eval_jobs(
     eval_set_id = context.partition_key
     context.instance.add_run_tags(context.run_id, {EVAL_SET_TAG: eval_set_id})
     with shown_failures():
+        require_may_change(context.run.tags, settings, eval_set_id)
         launched = launch_eval_set(
             settings,
             launcher,

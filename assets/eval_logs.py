@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from assets.eval_set_metadata import set_metadata
+from assets.eval_set_metadata import is_described, set_metadata
 from assets.keys import EVAL_JOBS, EVAL_LOGS, EVAL_SET_GROUP, OWNERS
 from assets.log_folder import LogFolder
 from assets.markdown import markdown_table
@@ -48,15 +48,18 @@ def logs_materialization(
         }
         for log in logs
     ]
+    described = is_described(row, settings)
+    tasks = {"tasks": dg.MetadataValue.md(markdown_table(rows) or "No log.")} if described else {}
+    reason = row.status_reason if described else ""
     return dg.AssetMaterialization(
         asset_key=EVAL_LOGS,
         partition=row.eval_set_id,
-        description=f"The eval set has ended: {row.status}. {row.status_reason}".strip(),
+        description=f"The eval set has ended: {row.status}. {reason}".strip(),
         metadata={
             **set_metadata(row, settings),
-            **_folder_metadata(folder),
+            **_folder_metadata(folder, named=described),
             **by_status,
-            "tasks": dg.MetadataValue.md(markdown_table(rows) or "No log."),
+            **tasks,
         },
     )
 
@@ -67,17 +70,21 @@ def logs_observation(row: EvalSetRow, folder: LogFolder, settings: Orchestration
         asset_key=EVAL_LOGS,
         partition=row.eval_set_id,
         description="The eval set runs.",
-        metadata={**set_metadata(row, settings), **_folder_metadata(folder)},
+        metadata={
+            **set_metadata(row, settings),
+            **_folder_metadata(folder, named=is_described(row, settings)),
+        },
     )
 
 
-def _folder_metadata(folder: LogFolder) -> dict[str, dg.MetadataValue]:
+def _folder_metadata(folder: LogFolder, *, named: bool) -> dict[str, dg.MetadataValue]:
     rows = [
         {"log": log.name, "bytes": log.size_bytes, "last_modified": f"{log.last_modified:%Y-%m-%d %H:%M:%S}"}
         for log in folder.logs
     ]
-    return {
+    counts: dict[str, dg.MetadataValue] = {
         "files": dg.MetadataValue.int(len(folder.logs)),
         "size_bytes": dg.MetadataValue.int(sum(log.size_bytes for log in folder.logs)),
-        "files_on_s3": dg.MetadataValue.md(markdown_table(rows) or "None yet."),
     }
+    # Names of logs have those of their tasks in them.
+    return counts | ({"files_on_s3": dg.MetadataValue.md(markdown_table(rows) or "None yet.")} if named else {})

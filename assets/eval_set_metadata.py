@@ -1,4 +1,7 @@
-"""What Dagster shows of an eval set: ids, counts, links and its config, never a secret's value."""
+"""What Dagster shows of an eval set: ids, counts, links and its config, never a secret's value.
+
+Whoever sees one page of Dagster sees all, so sets of groups that not all of them hold are not described.
+"""
 
 from typing import Any
 
@@ -18,6 +21,9 @@ MAX_CONFIG_CHARACTERS = 20_000
 
 def launch_metadata(launched: LaunchedEvalSet, settings: OrchestrationSettings) -> dict[str, dg.MetadataValue]:
     """Return what is shown of a launch."""
+    if not is_described(launched.row, settings):
+        outcome = dg.MetadataValue.text(launched.outcome.value)
+        return {**set_metadata(launched.row, settings), "outcome": outcome}
     return {
         **set_metadata(launched.row, settings),
         "outcome": dg.MetadataValue.text(launched.outcome.value),
@@ -30,19 +36,27 @@ def set_metadata(row: EvalSetRow, settings: OrchestrationSettings) -> dict[str, 
     """Return what is shown of a set whatever happens to it: who it is, how it stands, where it is seen."""
     shown: dict[str, dg.MetadataValue] = {
         "eval_set_id": dg.MetadataValue.text(row.eval_set_id),
-        "name": dg.MetadataValue.text(row.name),
         "status": dg.MetadataValue.text(row.status),
         "created_by": dg.MetadataValue.text(row.created_by or "unknown"),
-        "models": dg.MetadataValue.text(", ".join(row.model_names) or "none declared"),
-        "model_groups": dg.MetadataValue.text(", ".join(row.model_groups) or "none"),
         "logs": dg.MetadataValue.url(f"s3://{settings.bucket}/{eval_set_prefix(row.eval_set_id)}"),
     }
-    if row.status_reason:
-        shown["reason"] = dg.MetadataValue.text(row.status_reason)
+    if is_described(row, settings):
+        shown |= {
+            "name": dg.MetadataValue.text(row.name),
+            "models": dg.MetadataValue.text(", ".join(row.model_names) or "none declared"),
+            "model_groups": dg.MetadataValue.text(", ".join(row.model_groups) or "none"),
+        }
+        if row.status_reason:
+            shown["reason"] = dg.MetadataValue.text(row.status_reason)
     link = viewer_link(row.eval_set_id, settings)
     if link:
         shown["viewer"] = dg.MetadataValue.url(link)
     return shown
+
+
+def is_described(row: EvalSetRow, settings: OrchestrationSettings) -> bool:
+    """Say whether everybody who sees Dagster's pages may see the set; no groups at all means no."""
+    return bool(row.model_groups) and set(row.model_groups) <= set(settings.dagster_described_groups)
 
 
 def viewer_link(eval_set_id: str, settings: OrchestrationSettings) -> str | None:

@@ -13,9 +13,16 @@ MAX_BARS = 40
 
 _SCORES = """
 select task_name, model, scorer, sample_count, error_count, mean_score, standard_error, total_tokens
-from marts.agg_task_model
+from marts.agg_task_model as scores
+where not exists (
+    -- Everybody who sees Dagster sees this: no score of a set with groups that not all of them hold.
+    select 1 from marts.fct_eval as evals
+    left join ops.eval_set using (eval_set_id)
+    where evals.task_name = scores.task_name and evals.model = scores.model
+      and (coalesce(eval_set.model_groups, '{}') = '{}' or not eval_set.model_groups <@ %(described)s::text[])
+)
 order by last_completed_at desc nulls last, task_name, model
-limit %s
+limit %(most)s
 """
 
 
@@ -34,7 +41,9 @@ limit %s
 def score_overview(settings: dg.ResourceParam[OrchestrationSettings]) -> dg.MaterializeResult[None]:
     """Draw the scores of the marts."""
     with connect(settings) as connection:
-        rows = connection.execute(_SCORES, [MAX_BARS]).fetchall()
+        rows = connection.execute(
+            _SCORES, {"described": list(settings.dagster_described_groups), "most": MAX_BARS}
+        ).fetchall()
     rows.sort(key=lambda row: (row["task_name"], row["model"]))
     bars = [ScoreBar(row["task_name"], row["model"], row["mean_score"], row["standard_error"] or 0.0) for row in rows]
     return dg.MaterializeResult(

@@ -44,8 +44,12 @@ RETRY_JOB = "retry_eval_set"
 IMPORT_JOB = "import_logs"
 REIMPORT_JOB = "reimport_eval_set"
 CHECK_JOB = "check_warehouse"
+SEARCH_JOB = "index_messages"
+UPKEEP_JOB = "keep_up_warehouse"
 EVAL_SET_TAG = "hawk/eval_set_id"
 CREATED_BY_TAG = "hawk/created_by"
+LAUNCH_STAMP_TAG = "hawk/launch_stamp"  # where Dagster's door noted who launches; see hawk/launch_stamps.py
+LAUNCHPAD_ORDER = "launchpad_order"  # the only key of a launchpad's run config that the door has put elsewhere
 PROMPT_TAG = "hawk/prompt"  # a run that somebody waits for; see orchestration/run_coordinator.py
 
 # Kubernetes.

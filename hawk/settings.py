@@ -265,11 +265,18 @@ class OrchestrationSettings(
     viewer_url: str | None = None
     job_token_key: SecretStr | None = None
     job_token_days: int = Field(default=30, ge=1)
+    dagster_described_groups: tuple[str, ...] = Field(
+        default=("model-access-public",),
+        description="Groups that all readers of Dagster hold; sets with others show ids and counts only.",
+    )
     events_queue_url: str | None = Field(default=None, description="SQS queue of S3 events; unset: listing only.")
     import_batch_size: int = Field(default=50, ge=1)
     import_workers: int = Field(default=2, ge=1, le=32, description="Most processes that import at a time.")
     import_max_attempts: int = Field(
         default=10, ge=1, description="Tries at a log while S3 or Postgres is in trouble; then it is a dead letter."
+    )
+    live_import_seconds: int = Field(
+        default=60, ge=5, description="How often running evals are imported with their buffers; large ones less often."
     )
     import_minutes: int = Field(default=30, ge=1, description="A run of imports claims no more logs after this long.")
     event_retention_days: float | None = Field(

@@ -10,6 +10,7 @@ from assets.keys import EVAL_JOBS
 from assets.launch import delete_eval_set as delete
 from assets.launch import kubernetes_config, launch_eval_set
 from assets.launch import stop_eval_set as stop
+from assets.launched_by import require_may_change
 from assets.partitions import eval_set_partitions
 from hawk.ids import parse_job_id
 from hawk.job_launcher import JobLauncher
@@ -36,6 +37,7 @@ def stop_op(
     """Ask the set's job to end; its samples are scored first, so it may take minutes until it has."""
     eval_set_id = _tagged_id(context)
     with shown_failures():
+        require_may_change(context.run.tags, settings, eval_set_id)
         row = stop(settings, launcher, eval_set_id, action=context.op_config["action"])
     context.log.info("%s was asked to stop.", eval_set_id)
     context.add_output_metadata(set_metadata(row, settings))
@@ -50,6 +52,7 @@ def delete_op(
     """End the set at once and remove its job and secrets; its logs and results stay."""
     eval_set_id = _tagged_id(context)
     with shown_failures():
+        require_may_change(context.run.tags, settings, eval_set_id)
         row = delete(settings, launcher, eval_set_id)
     context.log.info("%s was deleted.", eval_set_id)
     context.add_output_metadata(set_metadata(row, settings))
@@ -65,6 +68,7 @@ def retry_op(
     eval_set_id = _tagged_id(context)
     context.instance.add_dynamic_partitions(str(eval_set_partitions.name), [eval_set_id])
     with shown_failures():
+        require_may_change(context.run.tags, settings, eval_set_id)
         launched = launch_eval_set(
             settings,
             launcher,

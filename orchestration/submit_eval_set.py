@@ -8,7 +8,9 @@ from assets.eval_set_metadata import launch_metadata
 from assets.failures import shown_failures
 from assets.keys import EVAL_JOBS
 from assets.launch import LaunchedEvalSet, launch_eval_set
+from assets.launched_by import launchpad_config, stamp_of
 from assets.partitions import eval_set_partitions
+from hawk.audit import AuditEntry
 from hawk.config.eval_set import EvalSetConfig
 from hawk.eval_set_claim import EvalSetOrder, EvalSetStores, create_eval_set, operator
 from hawk.job_launcher import JobLauncher
@@ -25,7 +27,8 @@ on the run's page, key by key, and nothing is started. With a top-level `eval_se
 again in its folder, and samples that succeeded are kept; without one an id is made.
 
 Secrets that a config asks for cannot be given here, where everybody could read them: use `hawk eval-set --secret`.
-Access to this launchpad is an operator's: it may use the models of every group.
+You launch as who you are signed in at Dagster's door, and need the groups of all models; a launch past the door, on
+the machine itself, is an operator's, who may use the models of every group.
 """
 _OP = "submit"
 
@@ -71,10 +74,11 @@ def _submit(
     settings: OrchestrationSettings,
     launcher: JobLauncher,
 ) -> LaunchedEvalSet:
-    order = EvalSetOrder(origin="launchpad", config=mapping)
+    stamp = stamp_of(context.run.tags, settings)
+    order = EvalSetOrder(origin="launchpad", config=launchpad_config(mapping, stamp, settings))
     stores = EvalSetStores(s3_client(settings), settings.bucket, settings.secret_key)
     with connect(settings) as connection:
-        principal = operator(connection)
+        principal = stamp.principal if stamp else operator(connection)
         connection.commit()
         claimed = create_eval_set(
             connection,
@@ -82,6 +86,7 @@ def _submit(
             principal=principal,
             stores=stores,
             allow_local_packages=settings.allow_local_packages,
+            audit_entry=AuditEntry(door="dagster", action="eval_set.launch", detail={"run": context.run_id}),
         )
     for warning in claimed.warnings:
         context.log.warning("%s", warning)

@@ -56,15 +56,17 @@ logger = logging.getLogger(__name__)
 class DagsterClient:
     """Safe to share between threads. Every method raises Upstream where Dagster does not answer or refuses."""
 
-    def __init__(self, base_url: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, base_url: str, *, page_url: str | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
         self._client = httpx.Client(base_url=base_url.rstrip("/"), timeout=TIMEOUT_SECONDS, transport=transport)
-        self._base_url = base_url.rstrip("/")
+        self._page_url = (page_url or base_url).rstrip("/")
 
     def close(self) -> None:
         self._client.close()
 
     def run_url(self, run_id: str) -> str:
-        return f"{self._base_url}/runs/{run_id}"
+        return f"{self._page_url}/runs/{run_id}"
 
     def add_partition(self, eval_set_id: str) -> None:
         """Let Dagster know the set as a partition; does nothing if it does already."""

@@ -54,7 +54,7 @@ def build_services(settings: ApiSettings) -> Services:
         database=Database(settings),
         s3=s3,
         verifier=TokenVerifier(settings),
-        dagster=DagsterClient(settings.dagster_url),
+        dagster=DagsterClient(settings.dagster_webserver_url or settings.dagster_url, page_url=settings.dagster_url),
         broker=token_broker(settings, s3),
         broker_limit=RateLimit(settings.broker_per_minute),
     )

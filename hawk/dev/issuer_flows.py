@@ -21,7 +21,7 @@ MAX_UNDER_WAY = 1000
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 # A native app listens on whatever port is free (RFC 8252 section 7.3), so the port alone is left open.
 REDIRECT_PATHS = frozenset({"/callback", "/auth/callback", "/oauth2callback"})
-PUBLIC_CLIENTS = frozenset({"hawk-cli", "hawk-viewer"})
+PUBLIC_CLIENTS = frozenset({"hawk-cli", "hawk-viewer", "hawk-dagster"})
 SERVICE_CLIENT = "hawk-service"
 
 # No vowels and nothing that looks like a digit, so that a code is easy to type and spells no word (RFC 8628 6.1).

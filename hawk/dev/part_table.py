@@ -84,7 +84,7 @@ def _servers(plan: StackPlan) -> tuple[Part, ...]:
 
 
 def _dagster(plan: StackPlan) -> tuple[Part, ...]:
-    port = plan.ports["dagster-code"]
+    port, web_port = plan.ports["dagster-code"], plan.ports["dagster-web"]
     workspace = plan.paths.dagster_home / "workspace.yaml"
     daemon_probe = probes.dagster_daemons_beat(plan.postgres.url_of(DAGSTER_DATABASE))
 
@@ -119,19 +119,29 @@ def _dagster(plan: StackPlan) -> tuple[Part, ...]:
             start_seconds=DAGSTER_START_SECONDS,
         ),
         Part(
-            name="dagster",
-            title="Dagster",
+            name="dagster-web",
+            title="Dagster webserver",
             prepare=write_home,
             program=_program(
                 plan,
-                "dagster",
-                [*_script("dagster-webserver"), "-h", LOOPBACK, "-p", str(plan.ports["dagster"]), "-w", str(workspace)],
+                "dagster-web",
+                [*_script("dagster-webserver"), "-h", LOOPBACK, "-p", str(web_port), "-w", str(workspace)],
             ),
             needs=("postgres",),
-            is_ready=probes.dagster_locations_load(plan.url_of("dagster")),
+            comes_with=("dagster-code",),
+            is_ready=probes.dagster_locations_load(plan.url_of("dagster-web")),
             start_seconds=DAGSTER_START_SECONDS,
-            port=plan.ports["dagster"],
-            url=plan.url_of("dagster"),
+            port=web_port,
+        ),
+        # It signs people in and asks what they may; the webserver behind it asks nobody.
+        _http_part(
+            plan,
+            "dagster",
+            "Dagster",
+            [PYTHON, "-m", "hawk.door"],
+            needs=("warehouse", "issuer"),
+            comes_with=("dagster-web",),
+            health="/door/live",
         ),
         Part(
             name="dagster-daemon",
@@ -152,7 +162,7 @@ def _jobs(plan: StackPlan) -> Part:
         name="jobs",
         title="Local jobs",
         program=_program(plan, "jobs", command, stop_seconds=JOBS_STOP_SECONDS),
-        ends_before=("object-store", "proxy"),
+        ends_before=("object-store", "proxy", "api"),
         is_ready=probes.in_thread(lambda: True),
     )
 
@@ -193,6 +203,7 @@ def _http_part(
     command: Sequence[str],
     *,
     needs: tuple[str, ...] = (),
+    comes_with: tuple[str, ...] = (),
     health: str = "/health/live",
 ) -> Part:
     """Return a server that reads its port from the settings, and says at `health` whether it works."""
@@ -201,6 +212,7 @@ def _http_part(
         title=title,
         program=_program(plan, name, command),
         needs=needs,
+        comes_with=comes_with,
         is_ready=probes.http_ok(plan.url_of(name) + health),
         port=plan.ports[name],
         url=plan.url_of(name),

@@ -17,6 +17,8 @@ class Part:
     title: str
     program: Callable[[], Program]
     needs: tuple[str, ...] = ()
+    # Parts without which this one is of no use, though it starts beside them.
+    comes_with: tuple[str, ...] = ()
     # Parts that must outlive this one, though it starts without them.
     ends_before: tuple[str, ...] = ()
     is_ready: Callable[[], Awaitable[bool]] | None = None
@@ -30,7 +32,7 @@ class Part:
 
 
 def parts_needed(parts: Sequence[Part], names: Iterable[str]) -> tuple[Part, ...]:
-    """Return the named parts and all that they need, in the given order; all parts where no name is given."""
+    """Return the named parts and all that they need or come with, in the given order; all parts where no name is given."""
     by_name = {part.name: part for part in parts}
     wanted: set[str] = set()
     pending = list(names) or list(by_name)
@@ -45,7 +47,7 @@ def parts_needed(parts: Sequence[Part], names: Iterable[str]) -> tuple[Part, ...
             )
         if name not in wanted:
             wanted.add(name)
-            pending.extend(by_name[name].needs)
+            pending.extend((*by_name[name].needs, *by_name[name].comes_with))
     return tuple(part for part in parts if part.name in wanted)
 
 

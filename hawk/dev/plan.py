@@ -23,6 +23,7 @@ LISTENERS = (
     "api",
     "proxy",
     "dagster-code",
+    "dagster-web",
     "dagster",
     "viewer",
 )
@@ -125,7 +126,13 @@ def _settings(
             "HAWK_PROXY_PORT": str(ports["proxy"]),
         },
         # One set after the other runs here, so sensors look as often as Dagster's loop does.
-        "dagster": {"HAWK_DAGSTER_URL": urls["dagster"], "HAWK_RECONCILE_SECONDS": "2"},
+        "dagster": {
+            "HAWK_DAGSTER_URL": urls["dagster"],
+            "HAWK_DAGSTER_WEBSERVER_URL": urls["dagster-web"],
+            "HAWK_DOOR_HOST": LOOPBACK,
+            "HAWK_DOOR_PORT": str(ports["dagster"]),
+            "HAWK_RECONCILE_SECONDS": "2",
+        },
         "viewer": {"HAWK_VIEWER_URL": urls["viewer"]},
     }
 

@@ -44,3 +44,15 @@ def test_config_cannot_break_out_of_its_fence():
 
 def test_long_config_is_cut():
     assert shown_config({"name": "x", "tags": ["y" * 90] * 1000}).endswith("# … cut")
+
+
+def test_set_of_groups_that_not_all_readers_hold_is_not_described(hawk: Orchestrator):
+    hawk.fetch("insert into ops.model_group values ('openai/secret', 'model-access-secret')", returns=False)
+    models = [{"package": "openai", "name": "openai", "items": [{"name": "secret"}]}]
+    eval_set_id = hawk.claim(simple_config(models=models, name="hidden"))
+
+    launched = launch_eval_set(hawk.settings, hawk.launcher, eval_set_id, dagster_run_id="run")
+    shown = {name: str(value.value) for name, value in launch_metadata(launched, hawk.settings).items()}
+
+    assert set(shown) == {"eval_set_id", "status", "created_by", "logs", "viewer", "outcome"}
+    assert "secret" not in str(shown)

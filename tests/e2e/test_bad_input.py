@@ -112,6 +112,6 @@ def dagster_shows(person: Person, eval_set_id: str, reason: str) -> bool:
     query = """query($key: String!) { assetNodeOrError(assetKey: {path: ["eval_logs"]}) { ... on AssetNode {
         assetMaterializations(partitions: [$key], limit: 1) {
             metadataEntries { ... on TextMetadataEntry { text } ... on MarkdownMetadataEntry { mdStr } } } } } }"""
-    url = f"{stack_environment(person.paths)['HAWK_DAGSTER_URL']}/graphql"
+    url = f"{stack_environment(person.paths)['HAWK_DAGSTER_WEBSERVER_URL']}/graphql"
     answer = httpx.post(url, json={"query": query, "variables": {"key": eval_set_id}}, timeout=30).json()
     return reason.splitlines()[0][:40] in json.dumps(answer, ensure_ascii=False)
