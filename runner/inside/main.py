@@ -18,6 +18,7 @@ from hawk.job_outcome import JobOutcome, RunnerExit
 from hawk.job_spec import JobSpec
 
 from .arguments import check_supported, eval_set_arguments
+from .call_facts import install_call_facts
 from .failures import describe, is_deterministic
 from .folder import EvalSetFolder
 from .hooks import install_hooks
@@ -97,6 +98,7 @@ def _evaluate(spec: JobSpec, board: ProgressBoard, monitor: StopMonitor, options
         set_limits(arguments["max_sandboxes"])
         loaded = tasks_in_pods(loaded, spec, folder=Path.cwd())
     board.expect(map(_row, loaded), completed_samples(spec.infra.log_dir))
+    install_call_facts()
     install_hooks(board, monitor)
     _remember_distributions()
     logger.info("running %d tasks", len(loaded))

@@ -28,7 +28,7 @@ def test_administrator_keeps_a_model(hawk) -> None:
     assert "deactivated" in off.stdout
     row = shown.stdout.splitlines()[-1].split()
     assert row == ["openai/fast", PUBLIC, "deactivated", "gpt-4o-mini", "1", "2", "128000", "cheap"]
-    assert usable.stdout == "\n"
+    assert usable.stdout == ""
     assert json.loads(on.stdout)["is_active"] is True
 
 

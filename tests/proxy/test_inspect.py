@@ -14,7 +14,7 @@ from inspect_ai.scorer import includes
 from inspect_ai.solver import generate, use_tools
 from inspect_ai.tool import Tool, tool
 
-from tests.proxy.conftest import ServedProxy, job_token
+from tests.proxy.conftest import ServedProxy, job_token, wait_until
 
 ROUTES = {"openai": "openai/v1", "anthropic": "anthropic", "google": "google"}
 MODELS = ("openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-latest", "google/gemini-2.0-flash")
@@ -109,6 +109,48 @@ def test_example_tasks_show_which_model_is_better(mock_proxy, tmp_path, example_
     scores = {(log.eval.task, log.eval.model): log.results.scores[0].metrics["accuracy"].value for log in logs}
     assert {log.status for log in logs} == {"success"}
     assert scores == pytest.approx(expected)
+
+
+def test_ledger_knows_which_sample_each_call_was_for(
+    serve, mock_settings, database_url, tmp_path, monkeypatch: pytest.MonkeyPatch
+):
+    """The runner's hook tells; it is registered for the process, and works where a job's token is set."""
+    import psycopg
+
+    from runner.inside.call_facts import TOKEN_VARIABLE, install_call_facts
+
+    monkeypatch.setenv(TOKEN_VARIABLE, "set")
+    install_call_facts()
+    proxy = serve(mock_settings, ledger_folder=tmp_path / "ledger", ledger_copy_seconds=0.1)
+    samples = [Sample(id="zwölf", input="What is 2 + 2?", target="4"), Sample(input="What is 1 + 1?", target="2")]
+    models = [model(proxy, name) for name in MODELS]
+
+    logs = eval(
+        Task(dataset=samples, scorer=includes(), name="sums"),
+        model=models,
+        epochs=2,
+        log_dir=str(tmp_path),
+        display="none",
+    )
+
+    expected = {
+        (log.eval.eval_id, "sums", sample.uuid, str(sample.id).replace("ö", "?"), sample.epoch, log.eval.model)
+        for log in logs
+        for sample in log.samples
+    }
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        columns = "eval_id, task_name, sample_uuid, sample_id, epoch, model_name"
+        query = f"select {columns} from ops.model_call where usage_state = 'reported'"
+        wait_until(lambda: len(connection.execute(query).fetchall()) == 12)
+        rows = set(connection.execute(query).fetchall())
+        used = connection.execute(
+            "select model_name, sum(input_tokens)::int, sum(output_tokens)::int from ops.model_call group by 1"
+        ).fetchall()
+    assert rows == expected
+    # What the proxy counted is what Inspect's own log counts.
+    of_logs = {log.eval.model: log.stats.model_usage[log.eval.model] for log in logs}
+    assert sorted(used) == sorted((name, use.input_tokens, use.output_tokens) for name, use in of_logs.items())
+    assert all(configured.config.extra_headers is None for configured in models)
 
 
 def error_of(failing: Model) -> BaseException:
