@@ -17,16 +17,7 @@ from hawk.job_launcher import JobLauncher, SubmitOutcome
 from hawk.job_manifest.namespaces import LOCAL_QUEUE
 from hawk.job_secrets import delete_secrets
 from hawk.job_spec import JobSpec, SandboxRules
-from hawk.naming import (
-    APP_NAME,
-    COMMANDS_FOLDER,
-    COMPONENT_LABEL,
-    JOB_ID_LABEL,
-    NAME_LABEL,
-    NAMESPACE_PREFIX_LABEL,
-    SANDBOX_COMPONENT,
-    eval_set_key,
-)
+from hawk.naming import COMMANDS_FOLDER, JOB_ID_LABEL, NAMESPACE_PREFIX_LABEL, eval_set_key
 from hawk.object_store import s3_client
 from hawk.settings import OrchestrationSettings
 from hawk.warehouse.connection import connect
@@ -104,12 +95,7 @@ def kubernetes_config(tags: Mapping[str, str]) -> Mapping[str, Any]:
 
 def sandbox_rules(row: EvalSetRow, settings: OrchestrationSettings) -> SandboxRules:
     """Return what the deployment lays down for the set's sandboxes."""
-    labels = {
-        NAME_LABEL: APP_NAME,
-        COMPONENT_LABEL: SANDBOX_COMPONENT,
-        JOB_ID_LABEL: row.eval_set_id,
-        NAMESPACE_PREFIX_LABEL: settings.namespace_prefix,
-    }
+    labels = {JOB_ID_LABEL: row.eval_set_id, NAMESPACE_PREFIX_LABEL: settings.namespace_prefix}
     if settings.kueue_sandbox_queue:
         labels |= {
             "kueue.x-k8s.io/queue-name": LOCAL_QUEUE,

@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hawk.settings import ObjectStoreSettings
 from orchestration.launchers.kubernetes import KubernetesJobLauncher
 from tests.cluster import Cluster, scripted_image
+from tests.fakes.orchestrator import Orchestrator, orchestrator
 from tests.orchestration.launchers.launcher_under_test import LauncherUnderTest
+
+MakeLauncher = Callable[..., LauncherUnderTest]
 
 LONG = "TEST_LONG_SCENARIOS"
 
@@ -34,6 +39,11 @@ def make_launcher(cluster: Cluster, prefix: str) -> Callable[..., LauncherUnderT
         return LauncherUnderTest(again(), again=again)
 
     return make
+
+
+@pytest.fixture
+def hawk(database_url: str, object_store: ObjectStoreSettings, tmp_path: Path) -> Orchestrator:
+    return orchestrator(database_url, object_store, tmp_path)
 
 
 @pytest.fixture
