@@ -11,6 +11,7 @@ from assets.ops_tables import ops_tables
 from assets.score_overview import score_overview
 from hawk.settings import SensorSettings
 from orchestration.eval_set_actions import delete_eval_set, retry_eval_set, stop_eval_set
+from orchestration.janitor import janitor_schedule, leftover, remove_leftovers
 from orchestration.job_sensor import job_sensor
 from orchestration.jobs import import_logs, launch_eval_set
 from orchestration.log_sensor import log_sensor
@@ -23,9 +24,18 @@ def definitions() -> dg.Definitions:
     """Return Hawk's definitions; needs no database, service or secret."""
     sensor_settings = SensorSettings()
     return dg.Definitions(
-        assets=[eval_jobs, eval_logs, *ops_tables, raw_tables, dbt_models(), score_overview],
+        assets=[eval_jobs, eval_logs, *ops_tables, leftover, raw_tables, dbt_models(), score_overview],
         asset_checks=[warehouse_checks],
-        jobs=[launch_eval_set, submit_eval_set, stop_eval_set, delete_eval_set, retry_eval_set, import_logs],
+        jobs=[
+            launch_eval_set,
+            submit_eval_set,
+            stop_eval_set,
+            delete_eval_set,
+            retry_eval_set,
+            remove_leftovers,
+            import_logs,
+        ],
+        schedules=[janitor_schedule],
         sensors=[job_sensor(sensor_settings), log_sensor(sensor_settings)],
         resources={"settings": SettingsResource(), "launcher": LauncherResource()},
         executor=dg.in_process_executor,
