@@ -104,7 +104,6 @@ class JsonCursor:
             except msgspec.DecodeError as error:
                 raise self._broken(f"a key that is none ({error})") from error
             self._expect(b":")
-            self.next_byte()
             yield key
 
     def elements(self) -> Iterator[int]:
@@ -154,6 +153,10 @@ class JsonCursor:
 
     def next_byte(self) -> bytes:
         """Return the next byte that is no white space, and go before it; empty at the end."""
+        at = self.offset - self._buffer_offset
+        byte = self._buffer[at : at + 1]
+        if byte > b" ":
+            return byte
         while view := self._view(1):
             if view[0] not in _SPACES:
                 return bytes(view[:1])
@@ -199,7 +202,6 @@ class JsonCursor:
             return False
         if not is_first:
             self._expect(b",")
-            self.next_byte()
         return True
 
     def _expect(self, mark: bytes) -> None:
