@@ -84,7 +84,7 @@ def _servers(plan: StackPlan) -> tuple[Part, ...]:
 
 
 def _dagster(plan: StackPlan) -> tuple[Part, ...]:
-    port, web_port = plan.ports["dagster-code"], plan.ports["dagster-web"]
+    port = plan.ports["dagster-code"]
     workspace = plan.paths.dagster_home / "workspace.yaml"
     daemon_probe = probes.dagster_daemons_beat(plan.postgres.url_of(DAGSTER_DATABASE))
 
@@ -118,6 +118,22 @@ def _dagster(plan: StackPlan) -> tuple[Part, ...]:
             port=port,
             start_seconds=DAGSTER_START_SECONDS,
         ),
+        *_dagster_pages(plan, write_home),
+        Part(
+            name="dagster-daemon",
+            title="Dagster daemon",
+            prepare=write_home,
+            program=_program(plan, "dagster-daemon", [*_script("dagster-daemon"), "run", "-w", str(workspace)]),
+            needs=("postgres", "jobs"),
+            is_ready=daemon_probe,
+            start_seconds=DAGSTER_START_SECONDS,
+        ),
+    )
+
+
+def _dagster_pages(plan: StackPlan, write_home: Callable[[], None]) -> tuple[Part, ...]:
+    web_port, workspace = plan.ports["dagster-web"], plan.paths.dagster_home / "workspace.yaml"
+    return (
         Part(
             name="dagster-web",
             title="Dagster webserver",
@@ -142,15 +158,6 @@ def _dagster(plan: StackPlan) -> tuple[Part, ...]:
             needs=("warehouse", "issuer"),
             comes_with=("dagster-web",),
             health="/door/live",
-        ),
-        Part(
-            name="dagster-daemon",
-            title="Dagster daemon",
-            prepare=write_home,
-            program=_program(plan, "dagster-daemon", [*_script("dagster-daemon"), "run", "-w", str(workspace)]),
-            needs=("postgres", "jobs"),
-            is_ready=daemon_probe,
-            start_seconds=DAGSTER_START_SECONDS,
         ),
     )
 
