@@ -75,6 +75,20 @@ def test_object_overwritten_while_it_is_read_is_noticed(
     source.close()
 
 
+def test_object_deleted_while_it_is_read_is_noticed(
+    s3: Any, object_store: ObjectStoreSettings, large_bytes: bytes
+) -> None:
+    answer = s3.put_object(Bucket=object_store.bucket, Key="x", Body=large_bytes)
+    source = S3Source(s3, object_store.bucket, "x", etag=answer["ETag"].strip('"'))
+    source.read(0, 10)
+
+    s3.delete_object(Bucket=object_store.bucket, Key="x")
+
+    with pytest.raises(NotFound, match="not on S3 any more"):
+        source.read(len(large_bytes) - 10, 10)
+    source.close()
+
+
 def test_object_of_another_version_is_refused_at_once(s3: Any, object_store: ObjectStoreSettings) -> None:
     s3.put_object(Bucket=object_store.bucket, Key="x", Body=b"x")
 
