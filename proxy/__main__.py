@@ -7,7 +7,7 @@ import sys
 import uvicorn
 
 from hawk.settings import ProxySettings
-from proxy.app import create_app
+from proxy.app import Proxy, create_app
 from proxy.log_lines import set_up_logging
 
 # Connections that wait to be accepted; bursts of a few hundred samples start at once.
@@ -20,8 +20,11 @@ def main() -> None:
     # uvicorn raises the signal again once all calls have ended; that is a good end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = ProxySettings()
+    workers = settings.proxy_workers
     uvicorn.run(
-        create_app(settings),
+        create_app(settings) if workers == 1 else "proxy.__main__:worker_app",
+        factory=workers > 1,
+        workers=workers,
         host=settings.proxy_host,
         port=settings.proxy_port,
         backlog=BACKLOG,
@@ -36,6 +39,12 @@ def main() -> None:
         date_header=False,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
+
+
+def worker_app() -> Proxy:
+    """Return the app of one of several processes."""
+    set_up_logging(logging.INFO)
+    return create_app(ProxySettings())
 
 
 if __name__ == "__main__":

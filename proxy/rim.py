@@ -109,7 +109,7 @@ def _listing_path(provider: Provider) -> str:
 
 def _names(listing: Any) -> list[str]:
     """Return the names in any provider's list: {data: [{id}]}, {models: [{name}]}, or a bare list."""
-    rows = listing if isinstance(listing, list) else listing.get("data", listing.get("models"))
+    rows = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
     if not isinstance(rows, list):
         raise ValueError("the answer is no list")  # noqa: TRY004  # of what JSON it is, is no matter of types
     names = [str(row.get("id") or row.get("name") or "") for row in rows if isinstance(row, dict)]

@@ -104,6 +104,8 @@ class FakeProvider:
             "redirect": self._redirect,
             "error-429": self._error_429,
             "error-500": self._error_500,
+            "error-503": self._error_503,
+            "error-503-once": self._error_503_once,
         }
 
     async def _echo(self, request: web.Request, body: bytes) -> web.StreamResponse:
@@ -168,6 +170,13 @@ class FakeProvider:
     async def _error_429(self, request: web.Request, body: bytes) -> web.StreamResponse:
         headers = {"retry-after": "7", "x-ratelimit-remaining-requests": "0", "content-type": "application/json"}
         return web.Response(status=429, headers=headers, body=b'{"error": {"message": "slow down"}}')
+
+    async def _error_503(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        return web.Response(status=503, headers={"retry-after": "0"}, body=b'{"error": {"message": "overloaded"}}')
+
+    async def _error_503_once(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        seen = sum(call.body == body for call in self.calls)
+        return await (self._error_503 if seen == 1 else self._echo)(request, body)
 
     async def _error_500(self, request: web.Request, body: bytes) -> web.StreamResponse:
         return web.Response(status=500, body=b"oops, not even JSON")

@@ -27,7 +27,7 @@ from tests.fakes.provider import FakeProvider
 JOB_KEY = "a-job-key-of-more-than-32-characters!"
 MODELS = (
     *("echo", "stream", "cut-stream", "cut-answer", "hang", "hang-midway", "drop", "garbage", "redirect"),
-    *("error-429", "error-500", "gpt-4o-mini"),
+    *("error-429", "error-500", "error-503", "error-503-once", "gpt-4o-mini"),
 )
 
 
@@ -35,6 +35,7 @@ class Served:
     """An ASGI app that serves in a thread of this process."""
 
     def __init__(self, app: object, port: int) -> None:
+        self.app = app
         self.url = f"http://127.0.0.1:{port}"
         config = uvicorn.Config(
             app,  # type: ignore[arg-type]
