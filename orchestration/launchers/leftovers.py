@@ -98,8 +98,8 @@ def remove(api: KubernetesApi, leftover: Leftover) -> None:
             continue
         for item in api.list(kind, leftover.namespace, labels={RELEASE_LABEL: leftover.name}):
             api.delete(kind, item["metadata"]["name"], leftover.namespace)
-    for record in api.list("Secret", leftover.namespace, labels={"owner": "helm", "name": leftover.name}):
-        api.delete("Secret", record["metadata"]["name"], leftover.namespace)
+    # Helm's records are secrets, which nobody here may read: they are deleted by their labels.
+    api.delete_all("Secret", leftover.namespace, labels={"owner": "helm", "name": leftover.name})
 
 
 def oldest_seconds(items: Sequence[Leftover], now: datetime) -> float:
@@ -112,12 +112,11 @@ def _leftover(thing: Found, reason: str, since: datetime) -> Leftover:
 
 
 def _releases(api: KubernetesApi, namespace: str, job_id: JobId) -> Iterable[Found]:
-    """Yield the sandboxes of a namespace by helm's records, each once, and those whose record is gone."""
+    """Yield the sandboxes of a namespace, each once, also those of which an install left files only."""
     oldest: dict[str, datetime] = {}
-    for item in api.list("Secret", namespace, labels={"owner": "helm"}):
-        _note(oldest, str(item["metadata"]["labels"].get("name", "")), item)
-    for item in api.list("StatefulSet", namespace):
-        _note(oldest, str((item["metadata"].get("labels") or {}).get(RELEASE_LABEL, "")), item)
+    for kind in ("StatefulSet", "ConfigMap"):
+        for item in api.list(kind, namespace):
+            _note(oldest, str((item["metadata"].get("labels") or {}).get(RELEASE_LABEL, "")), item)
     for name, created_at in oldest.items():
         yield Found("release", namespace, name, job_id, created_at)
 

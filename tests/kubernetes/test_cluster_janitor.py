@@ -63,6 +63,7 @@ def test_sandbox_of_an_earlier_attempt_goes_with_its_record(
     assert (item.kind, item.name) == ("release", "agent-env-1")
     assert not [thing for thing in find(cluster.api, prefix) if thing.kind == "release"]
     assert not cluster.api.list("ConfigMap", namespace, labels=labels)
+    assert not cluster.api.list("Secret", namespace, labels={"owner": "helm"})
 
 
 def test_dry_run_tells_of_leftovers_and_leaves_them_and_a_sweep_removes_them(
