@@ -1,7 +1,7 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format lock docs-assets clean
+.PHONY: help setup demo dev test e2e check format lock docs-assets clean
 
 # Without .pyc files every program starts two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,6 +26,10 @@ test: ## Install what is missing and run every check and test
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest --ignore tests/e2e -n 2 --dist loadfile $(PYTEST_ARGS)
 	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+e2e: setup ## Every scenario on the cluster of KUBECONFIG, with a table (see docs/how-to/run-on-a-cluster.md)
+	@test -n "$(KUBECONFIG)" || { echo "Set KUBECONFIG to a cluster for tests: docs/how-to/run-on-a-cluster.md"; exit 2; }
+	TEST_LONG_SCENARIOS=1 $(BIN)/pytest tests/kubernetes tests/orchestration/launchers/test_launcher_contract.py $(PYTEST_ARGS)
 
 check: setup ## Lint, types, import directions, SQL style
 	$(BIN)/ruff check .

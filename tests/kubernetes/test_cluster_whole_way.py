@@ -1,0 +1,182 @@
+"""The whole way on a cluster: from a YAML file to the marts with runners and sandboxes in pods, and what comes between."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hawk.naming import runner_namespace
+from tests.cluster import SMALL, Cluster, runner_image, scripted_image
+from tests.e2e.person import OPENAI, Person
+
+ROOT = Path(__file__).parents[2]
+BIND = "TEST_BIND_ADDRESS"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+ENVIRONMENT = {"UV_FIND_LINKS": "/opt/hawk/wheels", "UV_NATIVE_TLS": "1", "SSL_CERT_FILE": CERTIFICATES}
+
+
+def sandbox_values() -> dict[str, Any]:
+    """Return chart values of small sandboxes whose resolver is one of the test's image."""
+    small = {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
+    return {
+        "corednsImage": scripted_image(),
+        "corednsCommand": ["python3", "/opt/hawk/runner/sandbox_resolver.py"],
+        "corednsSecurityContext": {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": False},
+        "services": {"*": {"imagePullPolicy": "IfNotPresent", "resources": small}},
+    }
+
+
+def config(
+    *tasks: str, package: str = "hawk-example-tasks", name: str = "hawk_examples", **more: Any
+) -> dict[str, Any]:
+    items = [{"name": task} for task in tasks or ("arithmetic",)]
+    return {
+        "name": "pods",
+        "tasks": [{"package": package, "name": name, "items": items}],
+        "models": [OPENAI],
+        "limit": 2,
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def stack_prefix(cluster: Cluster) -> Iterator[str]:
+    if not os.environ.get("TEST_LONG_SCENARIOS"):
+        pytest.skip("takes long: it is part of `make e2e`")
+    if not os.environ.get(BIND):
+        pytest.skip(f"{BIND} names no address of this machine that pods reach")
+    prefix = cluster.new_prefix()
+    yield prefix
+    cluster.remove(prefix, wait=True)
+
+
+@pytest.fixture(scope="module")
+def person(stack_prefix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """Return somebody who works with a stack whose jobs run on the cluster."""
+    home = tmp_path_factory.mktemp("cluster-home")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HAWK_")}
+    settings = {name.upper(): str(value) for name, value in SMALL.items()} | {
+        "LAUNCHER": "kubernetes",
+        "NAMESPACE_PREFIX": stack_prefix,
+        "RUNNER_IMAGE": runner_image(),
+        "RUNNER_MEMORY_LIMIT": "2Gi",
+        "RUNNER_DEFAULT_ENVIRONMENT": json.dumps(ENVIRONMENT),
+        "SANDBOX_VALUES": json.dumps(sandbox_values()),
+        "STOP_GRACE_SECONDS": "30",
+        "HOME": str(home),
+    }
+    environment |= {f"HAWK_{name}": value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
+    somebody = Person(environment, folder=tmp_path_factory.mktemp("cluster-configs"))
+    try:
+        somebody.hawk("dev", "up", "--bind", os.environ[BIND])
+        somebody.hawk("login", "--device")
+        yield somebody
+    finally:
+        subprocess.run([sys.executable, "-m", "hawk.cli.main", "dev", "down"], env=environment, check=True)
+
+
+def test_set_goes_from_a_file_to_the_marts_with_its_runner_in_a_pod(
+    person: Person, cluster: Cluster, stack_prefix: str
+) -> None:
+    eval_set_id = person.submit(config("arithmetic", "capitals"))
+
+    status = person.await_end(eval_set_id)
+
+    assert status["status"] == "complete", status
+    assert {sample["status"] for sample in person.samples(eval_set_id)} == {"success"}
+    assert len(person.samples(eval_set_id)) == 4
+    [pod] = cluster.api.list("Pod", runner_namespace(stack_prefix, eval_set_id))
+    assert pod["status"]["phase"] == "Succeeded"
+    assert "All 2 tasks ended with success" in person.hawk("logs", eval_set_id)
+
+
+def test_two_sets_at_once_live_in_namespaces_of_their_own(person: Person, cluster: Cluster, stack_prefix: str) -> None:
+    ids = [person.submit(config()), person.submit(config("capitals"))]
+
+    assert [person.await_end(eval_set_id)["status"] for eval_set_id in ids] == ["complete", "complete"]
+    for eval_set_id in ids:
+        assert len(cluster.api.list("Pod", runner_namespace(stack_prefix, eval_set_id))) == 1
+
+
+def test_samples_compute_in_sandboxes_that_are_pods(person: Person, cluster: Cluster, stack_prefix: str) -> None:
+    eval_set_id = person.submit(config("sums", package="sandbox-tasks", name="sandbox_tasks"))
+
+    status = person.await_end(eval_set_id, seconds=240)
+
+    assert status["status"] == "complete", status
+    assert [sample["score"] for sample in person.samples(eval_set_id)] == [1, 1]
+    assert cluster.api.list("StatefulSet", f"{runner_namespace(stack_prefix, eval_set_id)}-s") == []
+
+
+def test_sandbox_that_cannot_be_built_fails_the_set_at_once_with_the_reason(person: Person) -> None:
+    eval_set_id = person.submit(config("built", package="sandbox-tasks", name="sandbox_tasks"))
+
+    status = person.await_end(eval_set_id)
+
+    assert status["status"] == "failed"
+    assert "cannot be built on the cluster" in status["status_reason"]
+    assert len(status["attempts"]) == 1
+
+
+def test_package_that_is_not_there_fails_the_set_at_once_with_the_reason(person: Person) -> None:
+    eval_set_id = person.submit(config(package="no-such-package-of-tasks"))
+
+    status = person.await_end(eval_set_id)
+
+    assert status["status"] == "failed"
+    assert "no-such-package-of-tasks" in status["status_reason"]
+    assert "no-such-package-of-tasks" in person.hawk("status", eval_set_id)
+
+
+def test_dagster_killed_midway_adopts_the_job_and_does_not_double_it(
+    person: Person, cluster: Cluster, stack_prefix: str
+) -> None:
+    eval_set_id = person.submit(config("arithmetic", "capitals", epochs=3))
+    person.await_status(eval_set_id, lambda status: status["status"] == "running")
+
+    person.kill_parts("dagster-code", "dagster", "dagster-daemon")
+    status = person.await_end(eval_set_id, seconds=240)
+
+    assert status["status"] == "complete", status
+    assert len(status["attempts"]) == 1
+    assert len(cluster.api.list("Pod", runner_namespace(stack_prefix, eval_set_id))) == 1
+
+
+def test_stopped_set_ends_with_its_partial_work_and_a_deleted_one_leaves_nothing(
+    person: Person, cluster: Cluster, stack_prefix: str
+) -> None:
+    eval_set_id = person.submit(config("arithmetic", "capitals", epochs=20))
+    person.await_status(eval_set_id, lambda status: any(task["completed_samples"] for task in status["tasks"]))
+
+    person.hawk("stop", eval_set_id)
+    assert person.await_end(eval_set_id)["status"] in ("stopped", "complete")
+    person.hawk("delete", eval_set_id, "-y")
+
+    person.await_status(eval_set_id, lambda status: status["status"] == "deleted")
+    name = runner_namespace(stack_prefix, eval_set_id)
+    namespaces = {item["metadata"]["name"]: item for item in cluster.namespaces(stack_prefix)}
+    for left in (name, f"{name}-s"):
+        assert left not in namespaces or namespaces[left]["metadata"].get("deletionTimestamp")
+
+
+def test_secrets_are_not_told_by_kubernetes_nor_by_dagster(person: Person, cluster: Cluster, stack_prefix: str) -> None:
+    path = person.config_file(config(runner={"secrets": [{"name": "MY_SECRET", "description": "for the test"}]}))
+    environment = {**person.environment, "MY_SECRET": "hunter2-hunter2"}
+    command = [sys.executable, "-m", "hawk.cli.main", "eval-set", "run", str(path), "-y", "--json"]
+    answer = subprocess.run(
+        [*command, "--secret", "MY_SECRET"], env=environment, capture_output=True, text=True, check=True
+    )
+    eval_set_id = json.loads(answer.stdout)["eval_set_id"]
+
+    assert person.await_end(eval_set_id)["status"] == "complete"
+
+    namespace = runner_namespace(stack_prefix, eval_set_id)
+    told = [str(cluster.api.list(kind, namespace)) for kind in ("Pod", "Job", "Event", "ConfigMap", "ServiceAccount")]
+    told += [path.read_text(errors="replace") for path in (person.paths.root / "logs").glob("*.log")]
+    told += [person.hawk("logs", eval_set_id), str(person.query("select * from ops.attempt"))]
+    assert "hunter2" not in "".join(told)
