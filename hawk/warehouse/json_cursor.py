@@ -4,6 +4,7 @@ Where a value ends is asked of msgspec, which skips a gigabyte in a second: it r
 says at which byte. A test holds it to that.
 """
 
+import contextlib
 import os
 import re
 import tempfile
@@ -13,6 +14,7 @@ from typing import IO, Self
 import msgspec
 from msgspec import Raw
 
+from hawk.errors import Upstream
 from hawk.warehouse.clean_json import clean_pieces, clean_string_pieces
 from hawk.warehouse.read_limits import MEBIBYTE
 from hawk.warehouse.rows import MAX_JSON_BYTES, omitted
@@ -63,13 +65,17 @@ class JsonText:
         self._file.close()
 
     def _lay_out(self, pieces: Iterable[bytes]) -> None:
-        file: IO[bytes] = tempfile.TemporaryFile(prefix="hawk-log-")  # noqa: SIM115  (closed by `close`)
-        try:
-            file.writelines(pieces)
-            file.flush()
-        except BaseException:
-            file.close()
-            raise
+        with contextlib.ExitStack() as file_is_closed:
+            try:
+                file: IO[bytes] = file_is_closed.enter_context(tempfile.TemporaryFile(prefix="hawk-log-"))
+                file.writelines(pieces)
+                file.flush()
+            except OSError as error:
+                raise Upstream(
+                    f"{self.name} cannot be laid out on this machine's disk: {error}.",
+                    hint="Make room in the folder of temporary files (TMPDIR); it is tried again.",
+                ) from error
+            file_is_closed.pop_all()
         self._file = file
         self.size_bytes = file.tell()
 

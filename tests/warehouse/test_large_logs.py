@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from inspect_ai.log import read_eval_log
 from inspect_ai.log._recorders.chunked import convert_eval_logs_to_chunked
 
+from hawk.errors import Upstream
 from hawk.warehouse.eval_rows import summarize
 from hawk.warehouse.json_cursor import JsonCursor, JsonText, MalformedJson
 from hawk.warehouse.log_archive import BrokenLog
@@ -209,6 +211,13 @@ def test_two_logs_in_one_file_are_refused() -> None:
 
     with pytest.raises(BrokenLog, match="goes on behind its end"):
         open_log(BytesSource("a log", document + document))
+
+
+def test_disk_without_room_is_trouble_that_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+
+    with pytest.raises(Upstream, match="cannot be laid out"):
+        open_log(BytesSource("a log", json.dumps({**HEADER, "samples": []}).encode()))
 
 
 READ_AND_TELL_MEMORY = """
