@@ -4,7 +4,7 @@ Rows come to be in hawk.eval_set_claim. Starting and watching the jobs is Dagste
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -46,6 +46,9 @@ set status = %(status)s,
 where eval_set_id = %(id)s
 """
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+PROXY_VARIABLE = "HAWK_PROXY_URL"  # the proxy's address in a job's environment
+_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_WITH_VERSION_OF_THEIR_OWN = frozenset({"groq", "mistral"})  # their SDKs put it into the path
 
 
 class EvalSetRow(BaseModel):
@@ -214,13 +217,14 @@ def _identity_environment(row: EvalSetRow, settings: OrchestrationSettings) -> d
     if settings.api_url is not None:
         environment["HAWK_TOKEN_BROKER_URL"] = f"{settings.api_url.rstrip('/')}{TOKEN_PATH}"
     if settings.proxy_url is not None:
-        environment |= _provider_environment(settings.proxy_url.rstrip("/"), token)
+        environment |= _provider_environment(settings.proxy_url.rstrip("/"), token, row.model_names)
     return environment
 
 
-def _provider_environment(proxy: str, token: str) -> dict[str, str]:
+def _provider_environment(proxy: str, token: str, model_names: Iterable[str]) -> dict[str, str]:
     """Return where Inspect's providers send their calls: the proxy, which takes the job's token for a key."""
-    return {
+    environment = {
+        PROXY_VARIABLE: proxy,
         "OPENAI_BASE_URL": f"{proxy}/openai/v1",
         "OPENAI_API_KEY": token,
         "ANTHROPIC_BASE_URL": f"{proxy}/anthropic",
@@ -228,6 +232,15 @@ def _provider_environment(proxy: str, token: str) -> dict[str, str]:
         "GOOGLE_BASE_URL": f"{proxy}/google",
         "GOOGLE_API_KEY": token,
     }
+    for model_name in model_names:
+        # Inspect reads {PROVIDER}_BASE_URL of each that speaks as OpenAI does: openrouter/x, openai-api/vllm/x.
+        provider = model_name.removeprefix("openai-api/").partition("/")[0]
+        if _PROVIDER_NAME.fullmatch(provider):
+            variable = provider.upper().replace("-", "_")
+            version = "" if provider in _WITH_VERSION_OF_THEIR_OWN else "/v1"
+            environment.setdefault(f"{variable}_BASE_URL", f"{proxy}/{provider}{version}")
+            environment.setdefault(f"{variable}_API_KEY", token)
+    return environment
 
 
 def _storable_text(text: str) -> str:

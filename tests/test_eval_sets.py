@@ -168,6 +168,7 @@ class TestJobEnvironment:
             "HAWK_JOB_ID": "mine",
             "HAWK_JOB_TOKEN": token,
             "HAWK_TOKEN_BROKER_URL": "http://api.example/token",
+            "HAWK_PROXY_URL": "http://proxy.example",
             "OPENAI_BASE_URL": "http://proxy.example/openai/v1",
             "OPENAI_API_KEY": token,
             "ANTHROPIC_BASE_URL": "http://proxy.example/anthropic",
@@ -175,6 +176,23 @@ class TestJobEnvironment:
             "GOOGLE_BASE_URL": "http://proxy.example/google",
             "GOOGLE_API_KEY": token,
         }
+
+    def test_points_every_provider_of_its_models_to_the_proxy(self, connection, settings) -> None:
+        insert(connection)
+        names = ("openrouter/lab/m", "openai-api/my-gpus/m", "groq/m", "openai/m", "odd name/m")
+        row = eval_set_row(connection, "mine").model_copy(update={"model_names": names})
+
+        environment = job_environment(row, settings, connection)
+
+        assert {name: value for name, value in environment.items() if name.endswith("_BASE_URL")} == {
+            "OPENAI_BASE_URL": "http://proxy.example/openai/v1",
+            "ANTHROPIC_BASE_URL": "http://proxy.example/anthropic",
+            "GOOGLE_BASE_URL": "http://proxy.example/google",
+            "OPENROUTER_BASE_URL": "http://proxy.example/openrouter/v1",
+            "MY_GPUS_BASE_URL": "http://proxy.example/my-gpus/v1",
+            "GROQ_BASE_URL": "http://proxy.example/groq",
+        }
+        assert environment["MY_GPUS_API_KEY"] == environment["HAWK_JOB_TOKEN"]
 
     def test_job_token_holds_and_has_the_sets_groups_only(self, connection, settings) -> None:
         insert(connection)

@@ -13,7 +13,7 @@ from inspect_ai.log._samples import sample_active
 
 from hawk.naming import EPOCH_HEADER, EVAL_ID_HEADER, SAMPLE_ID_HEADER, SAMPLE_UUID_HEADER, TASK_NAME_HEADER
 
-TOKEN_VARIABLE = "HAWK_JOB_TOKEN"  # noqa: S105  # a name; where it is set, models are called through the proxy
+PROXY_VARIABLE = "HAWK_PROXY_URL"  # set where models are called through the proxy; nobody else is told
 MAX_CHARACTERS = 200
 
 
@@ -23,7 +23,7 @@ def install_call_facts() -> None:
     @hooks(name="hawk-call-facts", description="Tells the LLM proxy what each model call is for.")
     class CallFacts(Hooks):
         def enabled(self) -> bool:
-            return TOKEN_VARIABLE in os.environ
+            return PROXY_VARIABLE in os.environ
 
         async def on_before_model_generate(self, data: BeforeModelGenerate) -> None:
             sample = sample_active()

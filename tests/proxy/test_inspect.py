@@ -114,12 +114,12 @@ def test_example_tasks_show_which_model_is_better(mock_proxy, tmp_path, example_
 def test_ledger_knows_which_sample_each_call_was_for(
     serve, mock_settings, database_url, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The runner's hook tells; it is registered for the process, and works where a job's token is set."""
+    """The runner's hook tells; it is registered for the process, and works where a job is told of the proxy."""
     import psycopg
 
-    from runner.inside.call_facts import TOKEN_VARIABLE, install_call_facts
+    from runner.inside.call_facts import PROXY_VARIABLE, install_call_facts
 
-    monkeypatch.setenv(TOKEN_VARIABLE, "set")
+    monkeypatch.setenv(PROXY_VARIABLE, "http://proxy")
     install_call_facts()
     proxy = serve(mock_settings, ledger_folder=tmp_path / "ledger", ledger_copy_seconds=0.1)
     samples = [Sample(id="zwölf", input="What is 2 + 2?", target="4"), Sample(input="What is 1 + 1?", target="2")]
