@@ -1,22 +1,28 @@
-"""Empties the importer's inbox, as far as a run's time goes; knows nothing of Dagster."""
+"""Empties the importer's inbox, as far as a run's time goes, by one process or several; knows nothing of Dagster."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import DictRow
 
+from assets.import_worker import ImportWorker
 from hawk.errors import Upstream
-from hawk.naming import RAW_SCHEMA
 from hawk.object_store import s3_client
 from hawk.settings import OrchestrationSettings
 from hawk.warehouse import inbox
 from hawk.warehouse.connection import connect
 from hawk.warehouse.importer import ImportOutcome, import_batch
-from hawk.warehouse.tables import RAW_TABLES
+from hawk.warehouse.inbox_report import Backlog, backlog
+
+# Another process takes a second to start, and is worth it only where there is more work than that.
+LOGS_WORTH_A_WORKER = 16
+BYTES_WORTH_A_WORKER = 32 * 1024 * 1024
+# Workers that took more at once would leave the last one alone with it.
+CLAIMED_BESIDE_OTHERS = 2
 
 
 @dataclass
@@ -24,7 +30,8 @@ class ImportSummary:
     """What a run brought in."""
 
     outcomes: list[ImportOutcome] = field(default_factory=list)
-    rows_of_table: dict[str, int] = field(default_factory=dict)
+    workers: int = 1
+    lost_workers: list[str] = field(default_factory=list)  # how those ended that did not end by themselves
     seconds: float = 0.0
 
     @property
@@ -32,8 +39,13 @@ class ImportSummary:
         return [outcome for outcome in self.outcomes if outcome.state == "imported"]
 
     @property
-    def problems(self) -> list[ImportOutcome]:
-        return [outcome for outcome in self.outcomes if outcome.state == "quarantined"]
+    def failed(self) -> list[ImportOutcome]:
+        return [outcome for outcome in self.outcomes if outcome.state in inbox.FAILED]
+
+    @property
+    def rows_of_table(self) -> Counter[str]:
+        """Return how many rows were written into each raw table."""
+        return sum((Counter(outcome.rows_of_table) for outcome in self.imported), Counter())
 
     @property
     def size_bytes(self) -> int:
@@ -42,6 +54,10 @@ class ImportSummary:
     @property
     def megabytes_per_second(self) -> float:
         return self.size_bytes / 1e6 / self.seconds if self.seconds else 0.0
+
+    @property
+    def files_per_second(self) -> float:
+        return len(self.imported) / self.seconds if self.seconds else 0.0
 
     def lag_seconds(self, now: datetime) -> float:
         """Return how long ago the oldest log of the run was written; 0 if there is none."""
@@ -58,38 +74,36 @@ def import_pending_logs(settings: OrchestrationSettings) -> ImportSummary:
     summary = ImportSummary()
     # Each import is a transaction of its own, so the connection itself must have none open.
     with connect(settings, autocommit=True) as connection:
-        for outcome in _outcomes(connection, settings, deadline):
-            summary.outcomes.append(outcome)
-        summary.seconds = time.monotonic() - begun
-        ids = [outcome.import_id for outcome in summary.imported if outcome.import_id is not None]
-        summary.rows_of_table = _count_rows(connection, ids)
+        summary.workers = workers_for(backlog(connection), most=settings.import_workers)
+        helpers = [ImportWorker(settings, seconds=deadline - begun) for _ in range(summary.workers - 1)]
+        try:
+            at_once = CLAIMED_BESIDE_OTHERS if helpers else settings.import_batch_size
+            summary.outcomes += import_until(connection, settings, deadline, at_once=at_once)
+            for helper in helpers:
+                summary.outcomes += helper.wait()
+        finally:
+            summary.lost_workers = [problem for helper in helpers if (problem := helper.end())]
+    summary.seconds = time.monotonic() - begun
     return summary
 
 
-def _outcomes(
-    connection: psycopg.Connection[DictRow], settings: OrchestrationSettings, deadline: float
+def import_until(
+    connection: psycopg.Connection[DictRow], settings: OrchestrationSettings, deadline: float, *, at_once: int
 ) -> Iterator[ImportOutcome]:
+    """Claim and import logs, so many at once, until none is pending or the time is over. Raises Upstream."""
     s3 = s3_client(settings)
     while time.monotonic() < deadline:
         try:
-            entries = inbox.claim_batch(connection, settings.import_batch_size)
+            entries = inbox.claim_batch(connection, at_once)
         except psycopg.OperationalError as error:
             raise Upstream("The warehouse database does not answer.", hint="Try again in a moment.") from error
         if not entries:
             return
-        yield from import_batch(connection, s3, entries)
+        yield from import_batch(connection, s3, entries, max_attempts=settings.import_max_attempts)
 
 
-def _count_rows(connection: psycopg.Connection[DictRow], import_ids: Sequence[int]) -> dict[str, int]:
-    """Return how many rows of each raw table belong to the imports."""
-    names = [table.name for table in RAW_TABLES]
-    if not import_ids:
-        return dict.fromkeys(names, 0)
-    counts = [
-        sql.SQL("(select count(*) from {} where import_id = any(%(ids)s)) as {}").format(
-            sql.Identifier(RAW_SCHEMA, name), sql.Identifier(name)
-        )
-        for name in names
-    ]
-    row = connection.execute(sql.SQL("select ") + sql.SQL(", ").join(counts), {"ids": list(import_ids)}).fetchone()
-    return {name: int(row[name]) for name in names} if row else {}
+def workers_for(waiting: Backlog, *, most: int) -> int:
+    """Return how many processes are to import what waits."""
+    if waiting.pending < 2 or (waiting.pending < LOGS_WORTH_A_WORKER and waiting.size_bytes < BYTES_WORTH_A_WORKER):
+        return 1
+    return min(most, waiting.pending)

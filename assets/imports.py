@@ -62,11 +62,14 @@ def raw_tables(
         "Imported %d logs, %.1f MB/s; set aside %d.",
         len(summary.imported),
         summary.megabytes_per_second,
-        len(summary.problems),
+        len(summary.failed),
     )
+    for lost in summary.lost_workers:
+        context.log.warning(lost)
     for table in RAW_TABLES:
-        rows = dg.MetadataValue.int(summary.rows_of_table.get(table.name, 0))
-        metadata: dict[str, dg.MetadataValue] = {"rows_imported": rows}
+        metadata: dict[str, dg.MetadataValue] = {}
+        if table.name != "sample_owner":  # decided, not imported
+            metadata["rows_imported"] = dg.MetadataValue.int(summary.rows_of_table[table.name])
         if table.name == "eval_import":
             metadata |= _import_metadata(summary)
         yield dg.MaterializeResult(asset_key=raw_key(table.name), metadata=metadata)
@@ -81,23 +84,31 @@ def _import_metadata(summary: ImportSummary) -> dict[str, dg.MetadataValue]:
             "events": outcome.event_count,
             "rows": outcome.row_count,
             "seconds": f"{outcome.seconds:.2f}",
+            "remark": outcome.reason,
         }
         for outcome in summary.imported
     ]
     left = [
-        {"log": outcome.entry.key, "state": outcome.state, "why": outcome.reason}
+        {
+            "eval set": outcome.entry.eval_set_id,
+            "log": outcome.entry.key.rpartition("/")[2],
+            "state": outcome.state,
+            "why, and what to do": outcome.reason,
+        }
         for outcome in summary.outcomes
         if outcome.state != "imported"
     ]
     return {
         "files": dg.MetadataValue.int(len(summary.imported)),
-        "rows": dg.MetadataValue.int(sum(outcome.row_count for outcome in summary.imported)),
-        "samples": dg.MetadataValue.int(sum(outcome.sample_count for outcome in summary.imported)),
+        "rows": dg.MetadataValue.int(summary.rows_of_table.total()),
+        "samples": dg.MetadataValue.int(summary.rows_of_table["sample"]),
         "size_bytes": dg.MetadataValue.int(summary.size_bytes),
         "seconds": dg.MetadataValue.float(round(summary.seconds, 3)),
+        "workers": dg.MetadataValue.int(summary.workers),
         "megabytes_per_second": dg.MetadataValue.float(round(summary.megabytes_per_second, 2)),
+        "files_per_second": dg.MetadataValue.float(round(summary.files_per_second, 2)),
         "lag_seconds": dg.MetadataValue.float(round(summary.lag_seconds(datetime.now(UTC)), 1)),
-        "quarantined": dg.MetadataValue.int(len(summary.problems)),
+        "failed": dg.MetadataValue.int(len(summary.failed)),
         "imported": dg.MetadataValue.md(markdown_table(imported) or "Nothing was pending."),
         "not_imported": dg.MetadataValue.md(markdown_table(left) or "Every log was imported."),
     }

@@ -8,17 +8,25 @@ EVAL_JOBS = AssetKey(EVAL_JOBS_ASSET)
 EVAL_LOGS = AssetKey(EVAL_LOGS_ASSET)
 SCORE_OVERVIEW = AssetKey("score_overview")
 OPS_EVAL_SET = AssetKey([OPS_SCHEMA, "eval_set"])
+RETENTION = AssetKey("event_retention")
+PENDING_UPLOADS = AssetKey("pending_uploads")
+MESSAGE_SEARCH = AssetKey([RAW_SCHEMA, "message_search"])
 AGG_TASK_MODEL = AssetKey([MARTS_SCHEMA, "agg_task_model"])
 
 EVAL_SET_GROUP = "eval_set"
 RAW_GROUP = "raw"
 OPS_GROUP = "ops"
 REPORT_GROUP = "report"
+SEARCH_GROUP = "search"
+UPKEEP_GROUP = "upkeep"
 
 OWNERS = ("team:evals",)
 
 # One import at a time: two would wait for each other's locks, and dbt would build the marts twice.
 IMPORT_POOL = "import_logs"
+# Words are indexed while logs are imported; two runs of that would only share the work.
+SEARCH_POOL = "message_search"
+UPKEEP_POOL = "upkeep"
 
 
 def raw_key(table_name: str) -> AssetKey:

@@ -2,20 +2,25 @@
 
 import dagster as dg
 
-from assets.checks import warehouse_checks
+from assets.checks import thorough_warehouse_checks, warehouse_checks
 from assets.dbt_models import dbt_models
 from assets.eval_jobs import eval_jobs
 from assets.eval_logs import eval_logs
 from assets.imports import raw_tables
+from assets.message_search import message_search
 from assets.ops_tables import ops_tables
 from assets.score_overview import score_overview
+from assets.upkeep import upkeep_assets
 from hawk.settings import SensorSettings
 from orchestration.eval_set_actions import delete_eval_set, retry_eval_set, stop_eval_set
 from orchestration.janitor import janitor_schedule, leftover, remove_leftovers
 from orchestration.job_sensor import job_sensor
-from orchestration.jobs import import_logs, launch_eval_set
+from orchestration.jobs import launch_eval_set, warehouse_jobs
 from orchestration.log_sensor import log_sensor
+from orchestration.reimport import reimport_eval_set
 from orchestration.resources import LauncherResource, SettingsResource
+from orchestration.schedules import warehouse_schedules
+from orchestration.search_sensor import search_sensor
 from orchestration.submit_eval_set import submit_eval_set
 
 
@@ -24,8 +29,18 @@ def definitions() -> dg.Definitions:
     """Return Hawk's definitions; needs no database, service or secret."""
     sensor_settings = SensorSettings()
     return dg.Definitions(
-        assets=[eval_jobs, eval_logs, *ops_tables, leftover, raw_tables, dbt_models(), score_overview],
-        asset_checks=[warehouse_checks],
+        assets=[
+            eval_jobs,
+            eval_logs,
+            *ops_tables,
+            leftover,
+            raw_tables,
+            message_search,
+            dbt_models(),
+            score_overview,
+            *upkeep_assets,
+        ],
+        asset_checks=[warehouse_checks, thorough_warehouse_checks],
         jobs=[
             launch_eval_set,
             submit_eval_set,
@@ -33,10 +48,11 @@ def definitions() -> dg.Definitions:
             delete_eval_set,
             retry_eval_set,
             remove_leftovers,
-            import_logs,
+            reimport_eval_set,
+            *warehouse_jobs,
         ],
-        schedules=[janitor_schedule],
-        sensors=[job_sensor(sensor_settings), log_sensor(sensor_settings)],
+        schedules=[janitor_schedule, *warehouse_schedules],
+        sensors=[job_sensor(sensor_settings), log_sensor(sensor_settings), search_sensor(sensor_settings)],
         resources={"settings": SettingsResource(), "launcher": LauncherResource()},
         executor=dg.in_process_executor,
     )

@@ -1,7 +1,5 @@
 """Jobs that stop, delete and retry an eval set; the CLI launches them, and so may anybody in Dagster's UI."""
 
-from typing import Any
-
 import dagster as dg
 
 from assets.eval_set_metadata import launch_metadata, set_metadata
@@ -14,8 +12,9 @@ from assets.launched_by import require_may_change
 from assets.partitions import eval_set_partitions
 from hawk.ids import parse_job_id
 from hawk.job_launcher import JobLauncher
-from hawk.naming import DELETE_JOB, EVAL_SET_TAG, PROMPT_TAG, RETRY_JOB, STOP_JOB
+from hawk.naming import DELETE_JOB, EVAL_SET_TAG, RETRY_JOB, STOP_JOB
 from hawk.settings import OrchestrationSettings
+from orchestration.one_op_job import one_op_job
 
 _ID = {"eval_set_id": dg.Field(str, description="Id of the eval set, as `hawk list eval-sets` shows it.")}
 _ACTION = {
@@ -89,39 +88,20 @@ def _tagged_id(context: dg.OpExecutionContext) -> str:
     return eval_set_id
 
 
-def _job(op: dg.OpDefinition, name: str, schema: dict[str, Any], description: str) -> dg.JobDefinition:
-    """Return a job of one op whose whole run config is that op's."""
-
-    def as_op_config(config: dict[str, Any]) -> dict[str, Any]:
-        return {"ops": {op.name: {"config": config}}}
-
-    @dg.graph(name=name)
-    def graph() -> None:
-        op()
-
-    return graph.to_job(
-        name=name,
-        description=description,
-        config=dg.ConfigMapping(config_schema=schema, config_fn=as_op_config),
-        executor_def=dg.in_process_executor,
-        tags={PROMPT_TAG: "true"},
-    )
-
-
-stop_eval_set = _job(
+stop_eval_set = one_op_job(
     stop_op,
     STOP_JOB,
     {**_ID, **_ACTION},
     "Asks an eval set to end early. What has run is kept: partial work is scored, or marked as an error that a retry "
     "runs again. The set is `stopped` when its job has ended.",
 )
-delete_eval_set = _job(
+delete_eval_set = one_op_job(
     delete_op,
     DELETE_JOB,
     _ID,
     "Ends an eval set at once and removes its job and its secrets. **Logs on S3 and results in the warehouse stay.**",
 )
-retry_eval_set = _job(
+retry_eval_set = one_op_job(
     retry_op,
     RETRY_JOB,
     _ID,

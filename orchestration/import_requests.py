@@ -12,8 +12,10 @@ from psycopg.rows import DictRow
 from hawk.naming import IMPORT_JOB
 from hawk.warehouse import inbox
 
-# Logs of a set that still runs change all the time; importing each version would cost more than the eval.
+# Logs of a set that still runs change all the time; importing each version would cost more than the eval. A log that
+# takes long to import waits longer, so that running evals never take more than a fifth of the importer's time.
 LIVE_IMPORT_EVERY = timedelta(minutes=1)
+LIVE_IMPORT_PAUSE = 4
 RETRY_FIRST = timedelta(seconds=15)
 RETRY_MOST = timedelta(hours=1)
 
@@ -31,6 +33,13 @@ select exists (
     left join ops.eval_set as eval_set using (eval_set_id)
     where log.state in ('pending', 'importing') and coalesce(eval_set.status, 'complete') <> 'launched'
 ) as there
+"""
+_RUNNING = """
+select import.eval_set_id, max(import.seconds) as seconds
+from raw.eval_import as import
+inner join ops.eval_set as eval_set on eval_set.eval_set_id = import.eval_set_id
+where eval_set.status = 'launched' and import.log_status = 'started'
+group by import.eval_set_id
 """
 _ENDED_SINCE = """
 select exists (
@@ -68,7 +77,7 @@ def reason_to_import(waiting: Inbox, past: Sequence[PastImport], *, now: datetim
         return f"{waiting.pending} logs wait."
     if waiting.has_news_of_sets:
         return "Eval sets have ended."
-    if waiting.pending and (not past or now - past[0].ended_at >= LIVE_IMPORT_EVERY):
+    if waiting.pending and (not past or now - past[0].ended_at >= _pause_of_live_imports(past[0])):
         return f"{waiting.pending} logs of running sets wait."
     return None
 
@@ -86,7 +95,12 @@ def look_at_inbox(connection: Connection[DictRow], past: Sequence[PastImport]) -
 
 def import_is_under_way(instance: dg.DagsterInstance) -> bool:
     """Say whether a run of import_logs is queued or running."""
-    return bool(instance.get_run_records(RunsFilter(job_name=IMPORT_JOB, statuses=_UNFINISHED), limit=1))
+    return is_under_way(instance, IMPORT_JOB)
+
+
+def is_under_way(instance: dg.DagsterInstance, job_name: str) -> bool:
+    """Say whether a run of a job is queued or running."""
+    return bool(instance.get_run_records(RunsFilter(job_name=job_name, statuses=_UNFINISHED), limit=1))
 
 
 def past_imports(instance: dg.DagsterInstance) -> list[PastImport]:
@@ -101,6 +115,26 @@ def past_imports(instance: dg.DagsterInstance) -> list[PastImport]:
         )
         for record in records
     ]
+
+
+def reopen_running(connection: Connection[DictRow], *, after_seconds: float) -> int:
+    """Let logs of evals that run be imported again with their buffers, large ones less often; return how many.
+
+    An eval whose buffer has nothing new is skipped by its import.
+    """
+    rows = connection.execute(_RUNNING).fetchall()
+    return sum(
+        inbox.reopen_running(
+            connection,
+            [row["eval_set_id"]],
+            after_seconds=max(after_seconds, row["seconds"] * LIVE_IMPORT_PAUSE),
+        )
+        for row in rows
+    )
+
+
+def _pause_of_live_imports(last: PastImport) -> timedelta:
+    return max(LIVE_IMPORT_EVERY, (last.ended_at - last.started_at) * LIVE_IMPORT_PAUSE)
 
 
 def _failures_in_a_row(past: Sequence[PastImport]) -> int:

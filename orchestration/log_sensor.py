@@ -18,7 +18,13 @@ from hawk.warehouse import inbox, s3_events
 from hawk.warehouse.connection import connect
 from orchestration.bucket_listing import list_part
 from orchestration.event_queue import sqs_client
-from orchestration.import_requests import import_is_under_way, look_at_inbox, past_imports, reason_to_import
+from orchestration.import_requests import (
+    import_is_under_way,
+    look_at_inbox,
+    past_imports,
+    reason_to_import,
+    reopen_running,
+)
 from orchestration.jobs import import_logs
 
 LISTING_SECONDS_A_TICK = 10.0
@@ -30,7 +36,8 @@ Finds logs on S3 and launches `import_logs` while some are pending and no such r
 - lists the whole bucket every `HAWK_LISTING_SECONDS`, a part each tick, so that a lost event costs time and no log,
 - launches again after a failed import, with growing pauses.
 
-Logs of running sets are found by `job_sensor` and imported about once a minute; those of ended sets at once."""
+Logs of running sets are found by `job_sensor` and imported about once a minute, together with the samples that are
+only in the buffers beside them; those of ended sets at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +65,7 @@ def evaluate(context: dg.SensorEvaluationContext, settings: OrchestrationSetting
     cursor = ListingCursor.read(context.cursor)
     with connect(settings, autocommit=True) as connection:
         cursor = _find_logs(connection, settings, cursor)
+        reopen_running(connection, after_seconds=settings.live_import_seconds)
         if import_is_under_way(context.instance):
             return dg.SensorResult(cursor=cursor.text(), skip_reason="An import is under way.")
         past = past_imports(context.instance)

@@ -14,6 +14,7 @@ Priority = Literal["low", "medium", "high"]
 EvalSetStatusWord = Literal[
     "pending", "waiting_for_capacity", "running", "stuck", "importing", "complete", "failed", "stopped", "deleted"
 ]
+ImportState = Literal["pending", "importing", "imported", "skipped", "superseded", "quarantined", "dead_letter"]
 
 
 class _Contract(BaseModel):
@@ -104,7 +105,10 @@ class AttemptResponse(_Answer):
 
 
 class ImportResponse(_Answer):
-    """How far the set's logs are on their way into the warehouse; counts of log files."""
+    """How far the set's logs are on their way into the warehouse; counts of log files.
+
+    `quarantined` ones were set aside, as broken or after too many tries; `problems` says why, and what to do.
+    """
 
     landed: int = 0
     pending: int = 0
@@ -354,12 +358,13 @@ class LogImportResponse(_Answer):
     """The newest version of one log, and how far it has come; `reason` says why, and what to do."""
 
     log: str
-    state: Literal["pending", "importing", "imported", "skipped", "superseded", "quarantined"]
+    state: ImportState
     reason: str = ""
     attempts: int = 0
     size_bytes: int = 0
     sample_count: int | None = None
     is_in_marts: bool = False
+    damage: str | None = Field(default=None, description="What is missing of a damaged log that was imported in part.")
     last_modified: datetime
     state_changed_at: datetime
 

@@ -33,15 +33,16 @@ where eval_set_id = any(%(ids)s)
 
 _INBOX = """
 with newest as (
-    select distinct on (eval_set_id, bucket, key) eval_set_id, key, state, reason
+    select distinct on (eval_set_id, bucket, key) eval_set_id, key, state, reason, state_changed_at
     from ops.log_inbox
     where eval_set_id = any(%(ids)s)
     order by eval_set_id, bucket, key, last_modified desc, log_inbox_id desc
 )
 select eval_set_id, count(*) as landed,
        count(*) filter (where state in ('pending', 'importing')) as pending,
-       count(*) filter (where state = 'quarantined') as quarantined,
-       array_agg(key || ': ' || reason) filter (where state = 'quarantined') as problems
+       count(*) filter (where state in ('quarantined', 'dead_letter')) as quarantined,
+       array_agg(regexp_replace(key, '^.*/', '') || ': ' || reason order by state_changed_at desc)
+           filter (where state in ('quarantined', 'dead_letter')) as problems
 from newest
 group by eval_set_id
 """

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 BATCH = 500  # the API takes no more at once
 SOME_REFUSED = 1
 
-Outcome = Literal["wanted", "brought", "in the marts", "known", "left out", "refused", "quarantined"]
-_STYLES = {"in the marts": "green", "brought": "green", "refused": "red", "quarantined": "red"}
+Outcome = Literal["wanted", "brought", "in the marts", "known", "left out", "refused", "set aside"]
+_STYLES = {"in the marts": "green", "brought": "green", "refused": "red", "set aside": "red"}
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Report:
 
     @property
     def has_failures(self) -> bool:
-        return any(log.outcome in ("refused", "quarantined") for log in self.logs)
+        return any(log.outcome in ("refused", "set aside") for log in self.logs)
 
 
 @click.command(name="import", epilog="Example: hawk import ~/evals/logs --name baselines")
@@ -174,8 +174,9 @@ def _await_marts(client: "HawkClient", report: Report) -> None:
     try:
         for entry in await_marts(client, report.eval_set_id, set(brought)):
             found = brought[entry.log]
-            found.outcome = "quarantined" if entry.state == "quarantined" else "in the marts"
-            found.reason = entry.reason
+            is_set_aside = entry.state in ("quarantined", "dead_letter")
+            found.outcome = "set aside" if is_set_aside else "in the marts"
+            found.reason = entry.reason or entry.damage or ""
     except KeyboardInterrupt:
         output.note(f"The import goes on: see it with `hawk imports list {report.eval_set_id}`.")
         raise

@@ -5,7 +5,8 @@ import click
 from hawk.cli import output
 from hawk.cli.arguments import EVAL_SET_ID, JSON
 
-_STYLES = {"imported": "green", "quarantined": "red", "pending": "cyan", "importing": "cyan"}
+_STYLES = {"imported": "green", "quarantined": "red", "dead_letter": "red", "pending": "cyan", "importing": "cyan"}
+_STATES = ("pending", "importing", "imported", "skipped", "superseded", "quarantined", "dead_letter")
 
 
 @click.group(name="imports", epilog="Example: hawk imports list --state quarantined")
@@ -17,7 +18,7 @@ def imports() -> None:
 @EVAL_SET_ID
 @click.option(
     "--state",
-    type=click.Choice(["pending", "importing", "imported", "skipped", "superseded", "quarantined"]),
+    type=click.Choice(_STATES),
     help="Only logs in this state.",
 )
 @JSON
@@ -47,7 +48,7 @@ def list_(*, eval_set_id: str | None, state: str | None, as_json: bool) -> None:
                     log.sample_count,
                     log.attempts,
                     f"{log.state_changed_at:%Y-%m-%d %H:%M:%S}",
-                    log.reason,
+                    log.reason or log.damage,
                 )
                 for log in answer.logs
             ],
@@ -61,7 +62,7 @@ def list_(*, eval_set_id: str | None, state: str | None, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="All logs of the set, also those that are imported as they are.")
 @JSON
 def retry(*, eval_set_id: str | None, logs: tuple[str, ...], force: bool, as_json: bool) -> None:
-    """Import logs of an eval set again: those that are quarantined, or those that are named.
+    """Import logs of an eval set again: those that were set aside, or those that are named.
 
     Without ID it is the set that was launched or imported last.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hawk.api.contracts import EvalSetStatusResponse, SampleProgress, TaskProgress
+from hawk.api.contracts import EvalSetStatusResponse, ImportResponse, SampleProgress, TaskProgress
 from hawk.cli.output import Block, Cell, Table, Value
 
 MAX_SAMPLES_SHOWN = 12
@@ -41,9 +41,7 @@ def status_blocks(status: EvalSetStatusResponse, *, samples: int = MAX_SAMPLES_S
         blocks.extend(["", _sample_table(shown[:samples], hidden=len(shown) - samples)])
     if len(status.attempts) > 1 or any(attempt.message for attempt in status.attempts):
         blocks.extend(["", _attempt_table(status)])
-    if status.imports.problems:
-        blocks.append("Logs that could not be imported:")
-        blocks.extend(f"  {problem}" for problem in status.imports.problems)
+    blocks.extend(_import_problems(status))
     return blocks
 
 
@@ -89,11 +87,33 @@ def _head(status: EvalSetStatusResponse) -> list[Block]:
     reason = f" {status.status_reason}" if status.status_reason else ""
     blocks: list[Block] = [Cell(f"{status.eval_set_id}: {status.status}.{reason}", _STYLES.get(status.status, ""))]
     if status.imports.landed:
-        imports = status.imports
-        blocks.append(f"Logs: {imports.landed} landed, {imports.imported} imported, {imports.in_marts} in the marts.")
+        blocks.append(_imports_line(status.imports))
     for name, url in (("Dagster", status.dagster_run_url), ("Viewer", status.viewer_url)):
         if url:
             blocks.append(f"{name}: {url}")
+    return blocks
+
+
+def _imports_line(imports: ImportResponse) -> str:
+    counts = [f"{imports.landed} landed", f"{imports.imported} imported", f"{imports.in_marts} in the marts"]
+    if imports.pending:
+        counts.append(f"{imports.pending} waiting")
+    if imports.quarantined:
+        counts.append(f"{imports.quarantined} set aside")
+    return f"Logs: {', '.join(counts)}."
+
+
+def _import_problems(status: EvalSetStatusResponse) -> list[Block]:
+    imports = status.imports
+    if not imports.problems:
+        return []
+    blocks: list[Block] = [Cell("Logs that could not be imported:", "red")]
+    blocks.extend(f"  {problem}" for problem in imports.problems)
+    if imports.quarantined > len(imports.problems):
+        blocks.append(
+            f"  and {imports.quarantined - len(imports.problems)} more: hawk imports list {status.eval_set_id}"
+        )
+    blocks.append(f"When that is mended: hawk imports retry {status.eval_set_id}")
     return blocks
 
 

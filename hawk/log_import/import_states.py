@@ -18,7 +18,8 @@ order by bucket, key, last_modified desc, log_inbox_id desc
 """
 _IMPORTS = f"""
 select newest.key, newest.state, newest.reason, newest.attempts, newest.size_bytes, newest.last_modified,
-    newest.state_changed_at, imported.sample_count, {{is_in_marts}} as is_in_marts
+    newest.state_changed_at, imported.sample_count, imported.damage,
+    {{is_in_marts}} as is_in_marts
 from ({_NEWEST}) as newest
 left join raw.eval_import as imported
     on imported.eval_set_id = newest.eval_set_id and imported.location = 's3://' || newest.bucket || '/' || newest.key
@@ -33,7 +34,10 @@ update ops.log_inbox as entry
 set state = 'pending', reason = '', attempts = 0, worker_deaths = 0, state_changed_at = now()
 from ({_NEWEST}) as newest
 where entry.log_inbox_id = newest.log_inbox_id and entry.state not in ('pending', 'importing')
-    and case when %(keys)s::text[] is null then entry.state = 'quarantined' else entry.key = any(%(keys)s) end
+    and case
+        when %(keys)s::text[] is null then entry.state in ('quarantined', 'dead_letter')
+        else entry.key = any(%(keys)s)
+    end
 """  # noqa: S608  # queries of ours
 
 
@@ -50,6 +54,7 @@ class LogImport(BaseModel):
     last_modified: datetime
     state_changed_at: datetime
     sample_count: int | None
+    damage: str | None
     is_in_marts: bool
 
     @property
@@ -66,7 +71,7 @@ def log_imports(connection: Connection[DictRow], eval_set_id: str) -> list[LogIm
 
 
 def retry_imports(connection: Connection[DictRow], eval_set_id: str, logs: Sequence[str] = ()) -> int:
-    """Let the named logs be imported again, or else all that are quarantined; return how many wait now.
+    """Let the named logs be imported again, or else all that were set aside; return how many wait now.
 
     Raises NotFound for a name that is none of the set's logs.
     """

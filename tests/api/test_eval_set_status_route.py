@@ -183,7 +183,7 @@ def test_only_the_newest_version_of_a_log_counts(client, mine) -> None:
 
     assert answer["imports"]["landed"] == 1
     assert answer["status"] == "failed"
-    assert answer["imports"]["problems"] == ["evals/mine/a.eval: not a zip"]
+    assert answer["imports"]["problems"] == ["a.eval: not a zip"]
 
 
 def test_complete_set_with_a_log_of_an_error_is_failed(client, mine) -> None:

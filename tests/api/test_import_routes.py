@@ -10,7 +10,7 @@ import pytest
 from hawk.log_import.content import PART_BYTES, hash_of_parts
 from hawk.log_import.rules import new_imported_id
 from hawk.log_import.uploads import expire_uploads
-from hawk.naming import CONTENT_HASH_HEADER, REIMPORT_JOB
+from hawk.naming import CONTENT_HASH_HEADER
 from hawk.warehouse import inbox
 from tests.fakes.hawk_api import PRIVATE, PUBLIC, HawkApi
 from tests.fakes.small_logs import small_log
@@ -455,8 +455,10 @@ class TestStatesOfImports:
         assert entry["log"].endswith(".eval")
         assert not entry["is_in_marts"]
 
-    def test_quarantined_log_can_be_tried_again(self, hawk_api: HawkApi):
+    @pytest.mark.parametrize("state", ["quarantined", "dead_letter"])
+    def test_log_that_was_set_aside_can_be_tried_again(self, hawk_api: HawkApi, state: str):
         self.quarantine(hawk_api)
+        hawk_api.execute("update ops.log_inbox set state = %s", state)
 
         answer = self.retry()
 
@@ -477,12 +479,13 @@ class TestStatesOfImports:
         assert answer.status_code == 404
         assert "hawk imports list" in detail(answer)
 
-    def test_force_is_dagsters_job(self, hawk_api: HawkApi):
+    def test_force_takes_all_logs_though_they_are_imported(self, hawk_api: HawkApi):
+        hawk_api.execute("update ops.log_inbox set state = 'imported'")
+
         answer = self.retry(force=True)
 
-        assert answer.status_code == 202, answer.text
-        [launched] = hawk_api.dagster.launches
-        assert launched["job"] == REIMPORT_JOB
+        assert (answer.status_code, answer.json()["reopened"]) == (202, 1)
+        assert hawk_api.rows("select state, is_forced from ops.log_inbox") == [{"state": "pending", "is_forced": True}]
 
     def test_others_may_look_and_not_touch(self, hawk_api: HawkApi):
         self.headers = hawk_api.headers("public-user")

@@ -1,3 +1,4 @@
+import dagster as dg
 import pytest
 
 from assets.checks import CHECKS
@@ -14,13 +15,13 @@ returning 1
 IMPORT = """
 insert into raw.eval_import (eval_id, eval_set_id, location, etag, size_bytes, last_modified, log_status, sample_count,
     message_count, event_count, seconds, first_imported_at, imported_at)
-values (%s, %s, 's3://b/k', 'e', 1, now(), %s, 0, 0, 0, 0, now(), now())
+values (%s, %s, 's3://b/k', 'e', 1, now(), %s, %s, 0, 0, 0, now(), now())
 returning import_id
 """
 EVAL = """
 insert into raw.eval (import_id, eval_id, eval_set_id, task_id, task_name, model, status, is_invalidated, location,
-    created_at)
-values (%s, %s, %s, 'task', 'gpqa', 'm', %s, false, 's3://b/k', now() + %s * interval '1 minute')
+    created_at, total_samples, completed_samples)
+values (%s, %s, %s, 'task', 'gpqa', 'm', %s, false, 's3://b/k', now() + %s * interval '1 minute', %s, %s)
 returning 1
 """
 SAMPLE = """
@@ -36,9 +37,11 @@ def result(hawk: Orchestrator, name: str):
         return BY_NAME[name].run(connection)
 
 
-def put_eval(hawk: Orchestrator, eval_id: str, eval_set_id: str, status: str, minute: int) -> int:
-    [row] = hawk.fetch(IMPORT, eval_id, eval_set_id, status)
-    hawk.fetch(EVAL, row["import_id"], eval_id, eval_set_id, status, minute)
+def put_eval(
+    hawk: Orchestrator, eval_id: str, eval_set_id: str, status: str, minute: int, *, samples: int = 0, header: int = 0
+) -> int:
+    [row] = hawk.fetch(IMPORT, eval_id, eval_set_id, status, samples)
+    hawk.fetch(EVAL, row["import_id"], eval_id, eval_set_id, status, minute, header, header)
     return int(row["import_id"])
 
 
@@ -50,7 +53,7 @@ def test_empty_warehouse_passes(hawk: Orchestrator, name: str):
 def test_quarantined_log_is_found_with_its_reason(hawk: Orchestrator):
     hawk.fetch(INBOX, "evals/set/a.eval", "1", 0, "quarantined", "It is no zip.", 0)
 
-    found = result(hawk, "no_log_is_quarantined")
+    found = result(hawk, "no_log_is_set_aside")
 
     assert not found.passed
     assert "It is no zip." in found.metadata["rows"].value
@@ -60,7 +63,7 @@ def test_quarantined_log_that_was_overwritten_by_a_good_one_is_forgiven(hawk: Or
     hawk.fetch(INBOX, "evals/set/a.eval", "1", 0, "quarantined", "It is no zip.", 0)
     hawk.fetch(INBOX, "evals/set/a.eval", "2", 1, "imported", "", 0)
 
-    assert result(hawk, "no_log_is_quarantined").passed
+    assert result(hawk, "no_log_is_set_aside").passed
 
 
 @pytest.mark.parametrize(("minutes", "passed"), [(29, True), (31, False)])
@@ -86,3 +89,57 @@ def test_complete_set_whose_newest_log_failed_is_found(hawk: Orchestrator, newes
     put_eval(hawk, "second", eval_set_id, newest, 1)
 
     assert result(hawk, "status_agrees_with_logs").passed is passed
+
+
+@pytest.mark.parametrize(("minutes", "state", "passed"), [(9, "quarantined", True), (11, "dead_letter", False)])
+def test_failure_that_nobody_has_seen_to_for_10_minutes_is_found(
+    hawk: Orchestrator, minutes: int, state: str, passed: bool
+):
+    hawk.fetch(INBOX, "evals/set/a.eval", "1", 0, state, "It is no zip.", 0)
+    hawk.fetch("update ops.log_inbox set state_changed_at = now() - %s * interval '1 minute' returning 1", minutes)
+
+    found = result(hawk, "no_import_failed_for_10_minutes")
+
+    assert found.passed is passed
+    assert found.severity is dg.AssetCheckSeverity.ERROR
+
+
+@pytest.mark.parametrize(
+    ("counted", "header", "status", "passed"),
+    [
+        pytest.param(1, 1, "success", True, id="as many as were imported and the header says"),
+        pytest.param(2, 1, "success", False, id="a row is missing"),
+        pytest.param(1, 2, "success", False, id="the header says more"),
+        pytest.param(1, 2, "error", True, id="an eval that failed has what it has"),
+    ],
+)
+def test_samples_are_counted(hawk: Orchestrator, counted: int, header: int, status: str, passed: bool):
+    import_id = put_eval(hawk, "eval", "set", status, 0, samples=counted, header=header)
+    hawk.fetch(SAMPLE, import_id, "eval")
+
+    assert result(hawk, "rows_equal_counts").passed is passed
+
+
+def test_rows_without_an_import_are_found(hawk: Orchestrator):
+    kept = put_eval(hawk, "eval", "set", "success", 0)
+    hawk.fetch(SAMPLE, kept, "eval")
+    hawk.fetch(SAMPLE, kept + 7, "eval")
+
+    found = result(hawk, "no_orphan_rows")
+
+    assert not found.passed
+    assert found.metadata["found"].value == 1
+    assert str(kept + 7) in found.metadata["rows"].value
+
+
+@pytest.mark.parametrize(("minutes", "passed"), [(9, True), (11, False)])
+def test_messages_that_cannot_be_searched_for_long_are_found(hawk: Orchestrator, minutes: int, passed: bool):
+    import_id = put_eval(hawk, "eval", "set", "success", 0)
+    hawk.fetch(
+        "insert into raw.search_queue (import_id, message_count, queued_at)"
+        " values (%s, 5, now() - %s * interval '1 minute') returning 1",
+        import_id,
+        minutes,
+    )
+
+    assert result(hawk, "messages_are_searchable_soon").passed is passed

@@ -107,7 +107,7 @@ def test_log_that_cannot_be_imported_after_all_is_told_with_its_reason(
     result = hawk("import", str(logs / "one.eval"))
 
     assert result.exit_code == 1
-    assert "quarantined" in result.stdout
+    assert "set aside" in result.stdout
     assert "It cannot be read. Write it anew." in result.stdout
 
 

@@ -15,14 +15,14 @@ from hawk.api.contracts import (
     RetryImportsResponse,
 )
 from hawk.api.eval_set_access import changeable_row, visible_row
-from hawk.api.launch import launch_action
 from hawk.api.request_audit import Audit
 from hawk.api.services import Caller, ServicesHere, User
 from hawk.errors import Bug
 from hawk.log_import.admission import ImportStores, admit
 from hawk.log_import.import_states import log_imports, retry_imports
 from hawk.log_import.uploads import receive_part, upload_of
-from hawk.naming import CONTENT_HASH_HEADER, REIMPORT_JOB
+from hawk.naming import CONTENT_HASH_HEADER
+from hawk.warehouse import inbox
 
 router = APIRouter(tags=["imports"])
 
@@ -83,9 +83,8 @@ def retry(
     with services.database.connection() as connection:
         row = changeable_row(connection, user, eval_set_id)
         audit.record(connection, user, "log.reimport", object_id=row.eval_set_id, force=request.force)
-        if not request.force:
+        if request.force:
+            reopened = inbox.reopen(connection, row.eval_set_id, force=True)
+        else:
             reopened = retry_imports(connection, row.eval_set_id, request.logs)
-            return RetryImportsResponse(eval_set_id=row.eval_set_id, reopened=reopened)
-        count = len(log_imports(connection, row.eval_set_id))
-    launch_action(services.dagster, row.eval_set_id, job_name=REIMPORT_JOB, options={}, created_by=user.subject)
-    return RetryImportsResponse(eval_set_id=row.eval_set_id, reopened=count)
+    return RetryImportsResponse(eval_set_id=row.eval_set_id, reopened=reopened)
