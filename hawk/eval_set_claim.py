@@ -22,9 +22,9 @@ from hawk.config.eval_set import DEFAULT_EVAL_SET_NAME, EvalSetConfig
 from hawk.config.installation import local_packages
 from hawk.config.load import LoadedConfig, validate_eval_set_mapping
 from hawk.config.model_names import model_names
-from hawk.errors import Bug, Conflict, NotAllowed, UserError
+from hawk.errors import Bug, Conflict, NotAllowed, TooManyRequests, UserError
 from hawk.eval_set_folder import EvalSetFolder, ModelsFile, models_file
-from hawk.eval_sets import EvalSetRow, Priority, find_eval_set
+from hawk.eval_sets import ACTIVE_STATES, EvalSetRow, Priority, find_eval_set
 from hawk.ids import IMPORTED_PREFIX, JobId, new_job_id, parse_job_id
 from hawk.job_secrets import check_environment, store_secrets, stored_secret_names
 from hawk.permissions import groups_of_benchmarks, may_change, missing_groups, require_use, required_groups
@@ -36,6 +36,7 @@ LAUNCHPAD_SUBJECT = "dagster"
 MAX_CONFIG_BYTES = 1024 * 1024
 
 _LOCK_SPACE = 0x6861776B  # "hawk": the first key of our advisory locks on eval sets
+_OWNER_LOCK_SPACE = _LOCK_SPACE + 1
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -89,10 +90,11 @@ def create_eval_set(
     stores: EvalSetStores,
     allow_local_packages: bool = False,
     audit_entry: AuditEntry | None = None,
+    max_unfinished: int | None = None,
 ) -> ClaimedEvalSet:
     """Claim an id for the order, or its existing set anew, in one transaction that is committed on return.
 
-    `audit_entry` is written in the same transaction.
+    `audit_entry` is written in the same transaction; TooManyRequests where the principal has `max_unfinished` sets.
 
     The claim is a conditional put on S3, so two racing requests make one set. A claim whose maker died before the
     row was committed is adopted by the same owner's next request. Raises UserError for a bad order, NotAllowed where
@@ -115,6 +117,8 @@ def create_eval_set(
         row = find_eval_set(connection, eval_set_id)
         if row is not None:
             _check_may_claim_again(claim, row)
+        if max_unfinished is not None:
+            _check_unfinished(connection, claim, max_unfinished)
         _check_secrets_given(connection, claim)
         store_secrets(connection, eval_set_id, order.secrets, key=stores.secret_key)
         folder = EvalSetFolder(stores.s3, stores.bucket, eval_set_id)
@@ -207,6 +211,23 @@ def _check_may_claim_again(claim: _Claim, row: EvalSetRow) -> None:
             f"Eval set {row.eval_set_id} is {row.status} already.",
             hint="Watch it with hawk watch, or stop it first with hawk stop.",
             value=row.status,
+            field="eval_set_id",
+        )
+
+
+def _check_unfinished(connection: Connection[DictRow], claim: _Claim, most: int) -> None:
+    owner = claim.principal.subject
+    # Two launches of one person at once must not both find room for one.
+    connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [_OWNER_LOCK_SPACE, owner])
+    found = connection.execute(
+        "select count(*) as number from ops.eval_set where created_by = %s and status = any(%s) and eval_set_id <> %s",
+        [owner, sorted(ACTIVE_STATES), claim.eval_set_id],
+    ).fetchone()
+    number = found["number"] if found else 0
+    if number >= most:
+        raise TooManyRequests(
+            f"You have {number} eval sets that have not ended; {most} are allowed at a time.",
+            hint="Wait for one to end, stop one with hawk stop, or launch it all the same with --force.",
             field="eval_set_id",
         )
 

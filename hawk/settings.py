@@ -119,6 +119,12 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
     viewer_url: str | None = None
     proxy_url: str | None = None
     cli_client_id: str = "hawk-cli"
+    max_unfinished_sets: int | None = Field(
+        default=None, ge=1, description="Most eval sets of one person that have not ended; unset: any number."
+    )
+    failed_sign_ins_per_minute: int = Field(
+        default=120, ge=1, description="Most requests a minute from one address whose token does not hold."
+    )
     allow_local_packages: bool = Field(default=False, description="Accept paths of this machine in `package:`.")
     import_max_file_bytes: int = Field(default=16 * 1024**3, ge=1, description="Largest log that people may bring.")
     import_max_pending_bytes: int = Field(

@@ -43,7 +43,7 @@ def order_of(config: Config | None = None, **fields: Any) -> EvalSetOrder:
 @pytest.fixture
 def connection(shared_database_url: str) -> Iterator[psycopg.Connection[DictRow]]:
     with psycopg.connect(shared_database_url, autocommit=True, row_factory=dict_row) as connection:
-        connection.execute("truncate ops.eval_set, ops.job_secret, ops.model_group")
+        connection.execute("truncate ops.eval_set, ops.job_secret, ops.model_group cascade")
         connection.execute(
             "insert into ops.model_group values ('openai/small', %s), ('openai/secret', %s)", [PUBLIC, PRIVATE]
         )

@@ -59,6 +59,7 @@ class CreateEvalSetRequest(_Contract):
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
     priority: Priority = "medium"
     log_dir_allow_dirty: bool = False
+    force: bool = Field(default=False, description="Launch though the caller has as many unfinished sets as allowed.")
 
 
 class CreateEvalSetResponse(_Answer):

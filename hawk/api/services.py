@@ -10,7 +10,7 @@ from hawk.api.database import Database
 from hawk.api.rate_limit import RateLimit
 from hawk.api.token_broker import TokenBroker, token_broker
 from hawk.auth import Principal, TokenVerifier, bearer_token
-from hawk.errors import NotAllowed
+from hawk.errors import NotAllowed, NotSignedIn
 from hawk.eval_set_claim import EvalSetStores
 from hawk.naming import viewer_eval_set_url
 from hawk.object_store import s3_client
@@ -31,6 +31,7 @@ class Services:
     dagster: DagsterClient
     broker: TokenBroker
     broker_limit: RateLimit
+    failed_sign_ins: RateLimit
 
     @property
     def stores(self) -> EvalSetStores:
@@ -57,6 +58,7 @@ def build_services(settings: ApiSettings) -> Services:
         dagster=DagsterClient(settings.dagster_webserver_url or settings.dagster_url, page_url=settings.dagster_url),
         broker=token_broker(settings, s3),
         broker_limit=RateLimit(settings.broker_per_minute),
+        failed_sign_ins=RateLimit(settings.failed_sign_ins_per_minute),
     )
 
 
@@ -67,7 +69,12 @@ def services_of(request: Request) -> Services:
 
 # Plain functions, so that FastAPI runs them on its threads: the verifier may wait for the issuer.
 def _caller(request: Request) -> Principal:
-    principal = services_of(request).verifier.verify(bearer_token(request.headers.get("authorization")))
+    services = services_of(request)
+    try:
+        principal = services.verifier.verify(bearer_token(request.headers.get("authorization")))
+    except NotSignedIn:
+        services.failed_sign_ins.take(request.client.host if request.client else "")
+        raise
     request.scope["hawk.subject"] = principal.subject  # for the access log
     request.scope["hawk.principal"] = principal  # for the audit
     return principal

@@ -49,6 +49,7 @@ def eval_set() -> None:
 @click.option("--priority", type=click.Choice(["low", "medium", "high"]), default="medium", show_default=True)
 @click.option("-y", "--skip-confirm", is_flag=True, help="Do not ask about fields that are not known.")
 @click.option("--log-dir-allow-dirty", is_flag=True, help="Go on where logs of other tasks lie in the set's folder.")
+@click.option("--force", is_flag=True, help="Launch though you have as many unfinished sets as are allowed.")
 @click.option("--monitor", is_flag=True, help="Watch the set after its launch; the exit code is then the set's.")
 @JSON
 def run(
@@ -60,6 +61,7 @@ def run(
     priority: str,
     skip_confirm: bool,
     log_dir_allow_dirty: bool,
+    force: bool,
     monitor: bool,
     as_json: bool,
 ) -> None:
@@ -82,7 +84,12 @@ def run(
     check_all_given(loaded.config, secrets)
     if loaded.warnings and not skip_confirm:
         _confirm()
-    options = {"secrets": secrets, "priority": priority, "log_dir_allow_dirty": log_dir_allow_dirty}
+    options = {
+        "secrets": secrets,
+        "priority": priority,
+        "log_dir_allow_dirty": log_dir_allow_dirty,
+        "force": force,
+    }
     answer = _launch(session, loaded.mapping, options)
     shown = [str(problem) for problem in loaded.warnings]
     answer.warnings = [text for text in answer.warnings if not any(line.endswith(text) for line in shown)]

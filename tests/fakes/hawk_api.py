@@ -42,6 +42,7 @@ class HawkApi:
             issuer=issuer,
             job_token_key=SecretStr("k" * 40),
             secret_key=SecretStr(Fernet.generate_key().decode()),
+            failed_sign_ins_per_minute=100_000,  # tests send more bad tokens than people
             dagster_url="http://dagster.example",
             viewer_url="http://viewer.example",
             **object_store.model_dump(exclude={"home"}),
@@ -59,6 +60,7 @@ class HawkApi:
             dagster=DagsterClient(self.settings.dagster_url, transport=self.dagster.transport),
             broker=token_broker(self.settings, s3),
             broker_limit=RateLimit(self.settings.broker_per_minute),
+            failed_sign_ins=RateLimit(self.settings.failed_sign_ins_per_minute),
         )
         self.app: FastAPI = create_app(self.settings, services=self.services)
 
@@ -82,9 +84,13 @@ class HawkApi:
         return {"authorization": f"Bearer {self.token(account)}"}
 
     def expired_token(self) -> str:
-        claims = {"iss": ISSUER, "aud": "hawk", "sub": "researcher", "exp": int(time.time()) - 3600}
+        return self.signed(exp=int(time.time()) - 3600)
+
+    def signed(self, *, token_type: str = "at+jwt", **claims: Any) -> str:
+        """Return a token of the issuer's own key that says what a test wants."""
+        body = {"iss": ISSUER, "aud": "hawk", "sub": "researcher", "exp": int(time.time()) + 600, **claims}
         key = self._mint._key
-        return jwt.encode({"alg": "RS256", "kid": key.thumbprint(), "typ": "at+jwt"}, claims, key)
+        return jwt.encode({"alg": "RS256", "kid": key.thumbprint(), "typ": token_type}, body, key)
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[DictRow]]:

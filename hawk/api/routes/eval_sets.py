@@ -49,7 +49,8 @@ def create(request: CreateEvalSetRequest, services: ServicesHere, user: User, au
             principal=user,
             stores=services.stores,
             allow_local_packages=services.settings.allow_local_packages,
-            audit_entry=audit.entry("eval_set.launch"),
+            audit_entry=audit.entry("eval_set.launch", force=request.force),
+            max_unfinished=None if request.force else services.settings.max_unfinished_sets,
         )
         launch = launch_eval_set(connection, services.dagster, claimed.eval_set_id, created_by=user.subject)
     return CreateEvalSetResponse(
