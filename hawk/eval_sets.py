@@ -18,7 +18,7 @@ from hawk.errors import Conflict, NotFound, UserError
 from hawk.ids import JobId
 from hawk.job_secrets import read_secrets
 from hawk.job_spec import InfraConfig, JobSpec
-from hawk.naming import TOKEN_PATH, eval_set_prefix
+from hawk.naming import PROXY_URL_VARIABLE, TOKEN_PATH, eval_set_prefix
 from hawk.settings import OrchestrationSettings
 
 EvalSetState = Literal["claimed", "launched", "complete", "failed", "stopped", "deleted"]
@@ -46,7 +46,6 @@ set status = %(status)s,
 where eval_set_id = %(id)s
 """
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-PROXY_VARIABLE = "HAWK_PROXY_URL"  # the proxy's address in a job's environment
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _WITH_VERSION_OF_THEIR_OWN = frozenset({"groq", "mistral"})  # their SDKs put it into the path
 
@@ -224,7 +223,7 @@ def _identity_environment(row: EvalSetRow, settings: OrchestrationSettings) -> d
 def _provider_environment(proxy: str, token: str, model_names: Iterable[str]) -> dict[str, str]:
     """Return where Inspect's providers send their calls: the proxy, which takes the job's token for a key."""
     environment = {
-        PROXY_VARIABLE: proxy,
+        PROXY_URL_VARIABLE: proxy,
         "OPENAI_BASE_URL": f"{proxy}/openai/v1",
         "OPENAI_API_KEY": token,
         "ANTHROPIC_BASE_URL": f"{proxy}/anthropic",

@@ -82,6 +82,7 @@ REQUEST_ID_HEADER = "x-request-id"
 CLIENT_VERSION_HEADER = "x-hawk-client-version"
 SERVER_VERSION_HEADER = "x-hawk-server-version"
 JOB_ID_HEADER = "x-hawk-job-id"
+CONTENT_HASH_HEADER = "x-content-sha256"
 
 # What a runner tells the LLM proxy of each call; the eval set and the user are in its token.
 EVAL_ID_HEADER = "x-inspect-eval-id"
@@ -92,7 +93,9 @@ EPOCH_HEADER = "x-inspect-epoch"
 
 # Postgres tells this channel that models, providers, prices, limits or budgets have changed.
 REGISTRY_CHANNEL = "hawk_registry"
-CONTENT_HASH_HEADER = "x-content-sha256"
+
+# The proxy's address in a job's environment.
+PROXY_URL_VARIABLE = "HAWK_PROXY_URL"
 
 # What Inspect takes for a log in its JSON format; `logs.json` and `eval-set.json` beside it are none.
 _JSON_LOG_NAME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[:-]\d{2}[:-]\d{2}.*\.json")

@@ -11,9 +11,15 @@ from inspect_ai.hooks import BeforeModelGenerate, Hooks, hooks
 # What the hook itself is made of; its own `sample_id` is another one for each try at a sample.
 from inspect_ai.log._samples import sample_active
 
-from hawk.naming import EPOCH_HEADER, EVAL_ID_HEADER, SAMPLE_ID_HEADER, SAMPLE_UUID_HEADER, TASK_NAME_HEADER
+from hawk.naming import (
+    EPOCH_HEADER,
+    EVAL_ID_HEADER,
+    PROXY_URL_VARIABLE,
+    SAMPLE_ID_HEADER,
+    SAMPLE_UUID_HEADER,
+    TASK_NAME_HEADER,
+)
 
-PROXY_VARIABLE = "HAWK_PROXY_URL"  # set where models are called through the proxy; nobody else is told
 MAX_CHARACTERS = 200
 
 
@@ -23,7 +29,7 @@ def install_call_facts() -> None:
     @hooks(name="hawk-call-facts", description="Tells the LLM proxy what each model call is for.")
     class CallFacts(Hooks):
         def enabled(self) -> bool:
-            return PROXY_VARIABLE in os.environ
+            return PROXY_URL_VARIABLE in os.environ  # nobody but the proxy is told
 
         async def on_before_model_generate(self, data: BeforeModelGenerate) -> None:
             sample = sample_active()

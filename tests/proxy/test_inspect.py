@@ -117,9 +117,10 @@ def test_ledger_knows_which_sample_each_call_was_for(
     """The runner's hook tells; it is registered for the process, and works where a job is told of the proxy."""
     import psycopg
 
-    from runner.inside.call_facts import PROXY_VARIABLE, install_call_facts
+    from hawk.naming import PROXY_URL_VARIABLE
+    from runner.inside.call_facts import install_call_facts
 
-    monkeypatch.setenv(PROXY_VARIABLE, "http://proxy")
+    monkeypatch.setenv(PROXY_URL_VARIABLE, "http://proxy")
     install_call_facts()
     proxy = serve(mock_settings, ledger_folder=tmp_path / "ledger", ledger_copy_seconds=0.1)
     samples = [Sample(id="zwölf", input="What is 2 + 2?", target="4"), Sample(input="What is 1 + 1?", target="2")]
