@@ -1,4 +1,4 @@
-"""The whole way on a cluster: from a YAML file to the marts with runners and sandboxes in pods, and what comes between."""
+"""The whole way on a cluster: from a YAML file to the marts, runners and sandboxes in pods, and what comes between."""
 
 import json
 import os
@@ -15,6 +15,8 @@ from tests.cluster import SMALL, Cluster, runner_image, scripted_image
 from tests.e2e.person import OPENAI, Person
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 400  # everything is on one small machine
+pytestmark = pytest.mark.timeout(900)
 BIND = "TEST_BIND_ADDRESS"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 ENVIRONMENT = {"UV_FIND_LINKS": "/opt/hawk/wheels", "UV_NATIVE_TLS": "1", "SSL_CERT_FILE": CERTIFICATES}
@@ -42,6 +44,10 @@ def config(
         "limit": 2,
         **more,
     }
+
+
+def has_completed_samples(status: dict[str, Any]) -> bool:
+    return any(task["completed_samples"] for task in status["tasks"])
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +91,7 @@ def test_set_goes_from_a_file_to_the_marts_with_its_runner_in_a_pod(
 ) -> None:
     eval_set_id = person.submit(config("arithmetic", "capitals"))
 
-    status = person.await_end(eval_set_id)
+    status = person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)
 
     assert status["status"] == "complete", status
     assert {sample["status"] for sample in person.samples(eval_set_id)} == {"success"}
@@ -98,7 +104,10 @@ def test_set_goes_from_a_file_to_the_marts_with_its_runner_in_a_pod(
 def test_two_sets_at_once_live_in_namespaces_of_their_own(person: Person, cluster: Cluster, stack_prefix: str) -> None:
     ids = [person.submit(config()), person.submit(config("capitals"))]
 
-    assert [person.await_end(eval_set_id)["status"] for eval_set_id in ids] == ["complete", "complete"]
+    assert [person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)["status"] for eval_set_id in ids] == [
+        "complete",
+        "complete",
+    ]
     for eval_set_id in ids:
         assert len(cluster.api.list("Pod", runner_namespace(stack_prefix, eval_set_id))) == 1
 
@@ -106,7 +115,7 @@ def test_two_sets_at_once_live_in_namespaces_of_their_own(person: Person, cluste
 def test_samples_compute_in_sandboxes_that_are_pods(person: Person, cluster: Cluster, stack_prefix: str) -> None:
     eval_set_id = person.submit(config("sums", package="sandbox-tasks", name="sandbox_tasks"))
 
-    status = person.await_end(eval_set_id, seconds=240)
+    status = person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)
 
     assert status["status"] == "complete", status
     assert [sample["score"] for sample in person.samples(eval_set_id)] == [1, 1]
@@ -116,7 +125,7 @@ def test_samples_compute_in_sandboxes_that_are_pods(person: Person, cluster: Clu
 def test_sandbox_that_cannot_be_built_fails_the_set_at_once_with_the_reason(person: Person) -> None:
     eval_set_id = person.submit(config("built", package="sandbox-tasks", name="sandbox_tasks"))
 
-    status = person.await_end(eval_set_id)
+    status = person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)
 
     assert status["status"] == "failed"
     assert "cannot be built on the cluster" in status["status_reason"]
@@ -126,7 +135,7 @@ def test_sandbox_that_cannot_be_built_fails_the_set_at_once_with_the_reason(pers
 def test_package_that_is_not_there_fails_the_set_at_once_with_the_reason(person: Person) -> None:
     eval_set_id = person.submit(config(package="no-such-package-of-tasks"))
 
-    status = person.await_end(eval_set_id)
+    status = person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)
 
     assert status["status"] == "failed"
     assert "no-such-package-of-tasks" in status["status_reason"]
@@ -137,10 +146,10 @@ def test_dagster_killed_midway_adopts_the_job_and_does_not_double_it(
     person: Person, cluster: Cluster, stack_prefix: str
 ) -> None:
     eval_set_id = person.submit(config("arithmetic", "capitals", epochs=3))
-    person.await_status(eval_set_id, lambda status: status["status"] == "running")
+    person.await_status(eval_set_id, lambda status: status["status"] == "running", seconds=PATIENCE_SECONDS)
 
     person.kill_parts("dagster-code", "dagster", "dagster-daemon")
-    status = person.await_end(eval_set_id, seconds=240)
+    status = person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)
 
     assert status["status"] == "complete", status
     assert len(status["attempts"]) == 1
@@ -151,10 +160,10 @@ def test_stopped_set_ends_with_its_partial_work_and_a_deleted_one_leaves_nothing
     person: Person, cluster: Cluster, stack_prefix: str
 ) -> None:
     eval_set_id = person.submit(config("arithmetic", "capitals", epochs=20))
-    person.await_status(eval_set_id, lambda status: any(task["completed_samples"] for task in status["tasks"]))
+    person.await_status(eval_set_id, has_completed_samples, seconds=PATIENCE_SECONDS)
 
     person.hawk("stop", eval_set_id)
-    assert person.await_end(eval_set_id)["status"] in ("stopped", "complete")
+    assert person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)["status"] in ("stopped", "complete")
     person.hawk("delete", eval_set_id, "-y")
 
     person.await_status(eval_set_id, lambda status: status["status"] == "deleted")
@@ -173,7 +182,7 @@ def test_secrets_are_not_told_by_kubernetes_nor_by_dagster(person: Person, clust
     )
     eval_set_id = json.loads(answer.stdout)["eval_set_id"]
 
-    assert person.await_end(eval_set_id)["status"] == "complete"
+    assert person.await_end(eval_set_id, seconds=PATIENCE_SECONDS)["status"] == "complete"
 
     namespace = runner_namespace(stack_prefix, eval_set_id)
     told = [str(cluster.api.list(kind, namespace)) for kind in ("Pod", "Job", "Event", "ConfigMap", "ServiceAccount")]
