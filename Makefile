@@ -1,13 +1,14 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format lock docs-assets clean
+.PHONY: bench-proxy help setup demo dev test e2e check format lock docs-assets clean
 
 # Without .pyc files every program starts two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix dbt_project/models --disable-progress-bar
+
+bench-proxy: setup ## Measure the LLM proxy; ends with one line of JSON (BENCH_ARGS="--requests 1000000" for memory)
+	@$(BIN)/python -m benchmarks.proxy.run $(BENCH_ARGS)
 
 lock: ## Resolve requirements.lock anew
 	@tools/lock
