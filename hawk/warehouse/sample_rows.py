@@ -36,7 +36,6 @@ from hawk.warehouse.rows import (
     EventPoolRow,
     EventRow,
     MessageRow,
-    Row,
     SampleModelUsageRow,
     SampleRow,
     ScoreRow,
@@ -92,14 +91,6 @@ def sample_batches(context: SampleContext, sample: LogSample, sample_uuid: str) 
     except (msgspec.DecodeError, RecursionError) as error:
         record = sample.record
         raise BrokenLog(f"Sample {record.id!r}, epoch {record.epoch}, is not what Inspect writes: {error}.") from error
-
-
-def sample_rows(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[tuple[Row, int]]:
-    """Yield the sample's rows one by one, each with about the bytes it takes."""
-    for batch in sample_batches(context, sample, sample_uuid):
-        size_bytes = batch.size_bytes // len(batch.rows)
-        for row in batch.rows:
-            yield row, size_bytes
 
 
 def _batches(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[RowBatch]:

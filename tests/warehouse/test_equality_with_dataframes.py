@@ -12,7 +12,7 @@ from inspect_ai.log import read_eval_log_sample_summaries
 from hawk.warehouse.eval_rows import summarize
 from hawk.warehouse.reader import open_file
 from hawk.warehouse.rows import EventRow, MessageRow, SampleRow, ScoreRow
-from hawk.warehouse.sample_rows import SampleContext, sample_rows, uuid_of
+from hawk.warehouse.sample_rows import SampleContext, sample_batches, uuid_of
 
 REAL_LOGS = sorted((Path(__file__).parent.parent / "data" / "evals").glob("*.eval"))
 MADE_KINDS = ("plain", "sample_errors", "cancelled", "edited")
@@ -37,8 +37,8 @@ def ours(path: Path) -> dict[type, dict[Key, list[Any]]]:
     rows: dict[type, dict[Key, list[Any]]] = {kind: {} for kind in (SampleRow, MessageRow, EventRow, ScoreRow)}
     for sample in log.samples():
         key = str(sample.record.id), sample.record.epoch
-        for row, _ in sample_rows(context, sample, uuid_of(summary.eval_id, sample.record)):
-            rows.setdefault(type(row), {}).setdefault(key, []).append(row)
+        for batch in sample_batches(context, sample, uuid_of(summary.eval_id, sample.record)):
+            rows.setdefault(batch.kind, {}).setdefault(key, []).extend(batch.rows)
     log.close()
     return rows
 

@@ -24,7 +24,7 @@ from hawk.warehouse.live_log import LiveLog, read_buffer
 from hawk.warehouse.log_buffer import DiskBufferFolder, S3BufferFolder
 from hawk.warehouse.log_sample import LogSample
 from hawk.warehouse.reader import open_file
-from hawk.warehouse.sample_rows import SampleContext, sample_rows, uuid_of
+from hawk.warehouse.sample_rows import SampleContext, sample_batches, uuid_of
 
 LONG_TEXT = "a long output of a tool " * 100
 
@@ -63,7 +63,7 @@ def talker(log_dir: Path, snapshots: Path) -> Solver:
 
     @solver
     def solve() -> Solver:
-        async def talk(state: TaskState, _generate: Generate) -> TaskState:
+        async def talk(state: TaskState, generate: Generate) -> TaskState:
             model = get_model("mockllm/model", custom_outputs=answer, memoize=False)
             for turn in range(3):
                 state.output = await model.generate(state.messages, [shout()])
@@ -102,8 +102,8 @@ def rows_of(log: LiveLog, sample: LogSample) -> dict[str, list[Any]]:
     summary = summarize(log)
     context = SampleContext(import_id=1, eval_id=summary.eval_id, first_scorer=summary.first_scorer)
     rows: dict[str, list[Any]] = {}
-    for row, _ in sample_rows(context, sample, uuid_of(summary.eval_id, sample.record)):
-        rows.setdefault(type(row).__name__, []).append(row)
+    for batch in sample_batches(context, sample, uuid_of(summary.eval_id, sample.record)):
+        rows.setdefault(batch.kind.__name__, []).extend(batch.rows)
     return rows
 
 

@@ -16,7 +16,7 @@ from hawk.warehouse.eval_rows import summarize
 from hawk.warehouse.log_source import BLOCK_BYTES, FileSource, LogSource, ObjectChanged, S3Source
 from hawk.warehouse.reader import EvalLog, open_file, open_log
 from hawk.warehouse.rows import TABLE_OF_ROW, EventPoolRow, as_logged, jsonb
-from hawk.warehouse.sample_rows import SampleContext, sample_rows, uuid_of
+from hawk.warehouse.sample_rows import SampleContext, sample_batches, uuid_of
 from hawk.warehouse.writer import RowWriter
 
 
@@ -106,9 +106,9 @@ def rows_of(log: EvalLog) -> dict[str, list[str]]:
     context = SampleContext(import_id=1, eval_id=summary.eval_id, first_scorer=summary.first_scorer)
     rows: dict[str, list[str]] = {}
     for sample in log.samples():
-        for row, _ in sample_rows(context, sample, uuid_of(summary.eval_id, sample.record)):
-            values = [parsed(value) for value in row]
-            rows.setdefault(TABLE_OF_ROW[type(row)], []).append(repr(values))
+        for batch in sample_batches(context, sample, uuid_of(summary.eval_id, sample.record)):
+            values = [repr([parsed(value) for value in row]) for row in batch.rows]
+            rows.setdefault(TABLE_OF_ROW[batch.kind], []).extend(values)
     return {table: sorted(found) for table, found in rows.items()}
 
 
