@@ -1,5 +1,7 @@
 """Serves the proxy: `python -m proxy`. SIGTERM lets running calls end first, for as long as the settings say."""
 
+import contextlib
+import ctypes
 import logging
 import signal
 import sys
@@ -12,11 +14,14 @@ from proxy.log_lines import set_up_logging
 
 # Connections that wait to be accepted; bursts of a few hundred samples start at once.
 BACKLOG = 2048
+M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+LARGE_BLOCK_BYTES = 256 * 1024
 
 
 def main() -> None:
     """Serve until SIGTERM."""
     set_up_logging(logging.INFO)
+    give_large_blocks_back()
     # uvicorn raises the signal again once all calls have ended; that is a good end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = ProxySettings()
@@ -44,7 +49,14 @@ def main() -> None:
 def worker_app() -> Proxy:
     """Return the app of one of several processes."""
     set_up_logging(logging.INFO)
+    give_large_blocks_back()
     return create_app(ProxySettings())
+
+
+def give_large_blocks_back() -> None:
+    """Let memory of large bodies go back to the system when they have passed; glibc keeps it once it has seen a few."""
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such thing
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,16 @@ class Streamed(NamedTuple):
 
 def wrk(url: str, *, connections: int, seconds: float, token: str, stream: bool = False) -> Load:
     """Return what a load of so many connections met. Ends the benchmark where an answer was no success."""
-    command = ["taskset", "-c", OTHER_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    command = [
+        "taskset",
+        "-c",
+        OTHER_CORE,
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{max(round(seconds), 1)}s",
+        "--latency",
+    ]
     environment = {"TOKEN": token, "PATH": "/usr/bin:/bin", **({"STREAM": "1"} if stream else {})}
     text = subprocess.run(
         [*command, "-s", str(HERE / "chat.lua"), url], env=environment, capture_output=True, text=True, check=True
@@ -143,8 +152,9 @@ def measure(folder: Path, *, seconds: float, requests: int) -> dict[str, float |
         proxy = stack.enter_context(_running(start_proxy(upstream, postgres, folder)))
         figures |= _small_answers(proxy, direct, token, seconds=seconds, requests=requests)
         figures |= _streams(proxy, token, seconds=seconds)
-        figures["big_body_times_its_size"] = round(post_big_body(proxy, token), 2)
         figures["rss_mb_end"] = round(proxy.rss_megabytes(), 1)
+        figures["big_body_times_its_size"] = round(post_big_body(proxy, token), 2)
+        figures["rss_mb_after_big_body"] = round(proxy.rss_megabytes(), 1)
         figures["ledger_rows"] = _ledger_rows(postgres)
         proxy_of_paced = stack.enter_context(_running(start_proxy(paced, postgres, folder)))
         figures |= _first_tokens(paced, proxy_of_paced, token)
