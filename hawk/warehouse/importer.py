@@ -91,6 +91,9 @@ def import_batch(
     """
     waiting = list(entries)
     try:
+        if waiting:
+            with _trouble_is_upstream():
+                ensure_partitions(connection)
         while waiting:
             yield import_log(connection, s3, waiting.pop(0), force=force, max_attempts=max_attempts, limits=limits)
     finally:
@@ -161,7 +164,6 @@ def import_from(
 def _import(
     connection: psycopg.Connection[Any], open_it: Callable[[], EvalLog], entry: InboxEntry, *, force: bool
 ) -> ImportOutcome:
-    ensure_partitions(connection)
     for conflicts in range(1, _MAX_CONFLICTS + 1):
         try:
             return _import_once(connection, open_it, entry, force=force)

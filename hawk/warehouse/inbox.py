@@ -92,9 +92,10 @@ update ops.log_inbox set state = 'importing', is_begun = false, state_changed_at
 where log_inbox_id = any (%s)
 returning log_inbox_id, bucket, key, etag, eval_set_id, size_bytes, last_modified, is_forced
 """
+# Lost with the server's memory at worst, when the attempt itself is undone too; so it need not wait for the disk.
 _BEGIN = """
 update ops.log_inbox set attempts = attempts + 1, is_begun = true, state_changed_at = clock_timestamp()
-where log_inbox_id = %s and state = 'importing'
+where log_inbox_id = %s and state = 'importing' and set_config('synchronous_commit', 'off', true) = 'off'
 """
 # A worker whose machine is gone says nothing more; its locks go when the server notices, here within two minutes.
 _NOTICE_DEAD_HOSTS = """
@@ -254,10 +255,8 @@ def claim_batch(connection: psycopg.Connection[Any], limit: int) -> list[InboxEn
 
 def begin(connection: psycopg.Connection[Any], entry: InboxEntry) -> None:
     """Count an attempt at a claimed log, before anything of it can go wrong."""
-    with connection.transaction():
-        # Lost with the server's memory at worst, when the attempt itself is undone too.
-        connection.execute("set local synchronous_commit to off")
-        connection.execute(_BEGIN, (entry.log_inbox_id,))
+    connection.execute(_BEGIN, (entry.log_inbox_id,))
+    connection.commit()
 
 
 def release(connection: psycopg.Connection[Any], entries: Iterable[InboxEntry]) -> None:

@@ -17,10 +17,11 @@ from hawk.warehouse.reader import EvalLog
 from hawk.warehouse.sample_rows import SampleContext, made_uuid, sample_batches, uuid_of
 from hawk.warehouse.writer import RowWriter
 
-# No statement of an import waits longer, for a lock or anything else, and no import stops midway for longer.
-_TIME_LIMITS = """
+# No statement of an import takes longer, waits for locks included, and no import stops midway for longer.
+_LOCK_EVAL = """
 select set_config('statement_timeout', '15min', true),
-    set_config('idle_in_transaction_session_timeout', '15min', true)
+    set_config('idle_in_transaction_session_timeout', '15min', true),
+    pg_advisory_xact_lock(hashtextextended(%s, 0))
 """
 _STORED_VERSION = """
 select stored.import_id, stored.eval_id, stored.eval_set_id, stored.location, stored.etag, stored.last_modified,
@@ -37,17 +38,17 @@ values (%(eval_id)s, %(eval_set_id)s, %(location)s, %(etag)s, %(buffer_version)s
     %(log_status)s, 0, 0, 0, 0, coalesce(%(first_imported_at)s, now()), now())
 returning import_id
 """
-_END_IMPORT = """
-update raw.eval_import
-set sample_count = %(samples)s, message_count = %(messages)s, event_count = %(events)s, seconds = %(seconds)s,
-    damage = %(damage)s
-where import_id = %(import_id)s
-"""
 # A log that still grows is searchable once it has ended: until then each version would be indexed anew.
-_QUEUE_FOR_SEARCH = """
+_END_IMPORT = """
+with ended as (
+    update raw.eval_import
+    set sample_count = %(samples)s, message_count = %(messages)s, event_count = %(events)s, seconds = %(seconds)s,
+        damage = %(damage)s
+    where import_id = %(import_id)s
+    returning import_id, message_count, log_status
+)
 insert into raw.search_queue (import_id, message_count, queued_at)
-select import_id, message_count, now() from raw.eval_import
-where import_id = %s and message_count > 0 and log_status <> 'started'
+select import_id, message_count, now() from ended where message_count > 0 and log_status <> 'started'
 """
 # Sets that nobody asked Hawk for are known by their logs; who may see them is decided by their models.
 _KNOW_EVAL_SET = """
@@ -93,8 +94,7 @@ def replace_rows(
     Belongs into the caller's transaction. Imports of the same eval wait for each other.
     """
     begun = time.monotonic()
-    connection.execute(_TIME_LIMITS)
-    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (summary.eval_id,))
+    connection.execute(_LOCK_EVAL, (summary.eval_id,))
     stored = _stored_version(connection, summary.eval_id)
     left = reason_to_leave(_version(stored) if stored else None, _new_version(arrival, log, summary), force=force)
     if left is not None:
@@ -114,7 +114,6 @@ def replace_rows(
             "damage": damage_of(log),
         },
     )
-    connection.execute(_QUEUE_FOR_SEARCH, (import_id,))
     decide_owners(connection, eval_id=summary.eval_id, import_id=import_id)
     _know_eval_set(connection, arrival, log, summary)
     return Replacement("imported", import_id=import_id, rows_of_table=rows_of_table)

@@ -1,6 +1,7 @@
 """Writes rows into the raw tables by binary COPY, in batches of a few megabytes, while the next ones are made."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any, Self
 
 import psycopg
@@ -15,6 +16,7 @@ from hawk.warehouse.row_batches import SMALL_ROW_BYTES, RowBatch
 from hawk.warehouse.rows import TABLE_OF_ROW, Row
 
 BATCH_BYTES = 8 * 1024 * 1024  # one batch is written while the next is filled, so twice this is in memory
+IDLE_BATCH_BYTES = 512 * 1024  # enough for a COPY that would otherwise wait: small logs are one batch or two
 
 _COPY_TYPES: dict[type[sqlalchemy.types.TypeEngine[Any]], str] = {
     sqlalchemy.BigInteger: "int8",
@@ -71,7 +73,8 @@ class RowWriter:
         self._rows.setdefault(batch.kind, []).extend(batch.rows)
         self.rows_of_table[TABLE_OF_ROW[batch.kind]] += len(batch.rows)
         self._size_bytes += batch.size_bytes
-        if self._size_bytes >= self._batch_bytes:
+        is_idle = self._writing is None or self._writing.done()
+        if self._size_bytes >= (min(IDLE_BATCH_BYTES, self._batch_bytes) if is_idle else self._batch_bytes):
             self._flush()
 
     def _flush(self) -> None:
@@ -95,17 +98,18 @@ class RowWriter:
 
 def copy_rows(cursor: psycopg.Cursor[Any], kind: type[Row], rows: list[Row]) -> None:
     """Append rows of one kind to their table."""
-    table = tables.metadata.tables[f"{RAW_SCHEMA}.{TABLE_OF_ROW[kind]}"]
-    statement = sql.SQL("copy {}.{} ({}) from stdin (format binary)").format(
-        sql.Identifier(RAW_SCHEMA),
-        sql.Identifier(table.name),
-        sql.SQL(", ").join(map(sql.Identifier, kind._fields)),
-    )
+    statement, types = _copy_statement(TABLE_OF_ROW[kind], kind._fields)
     with cursor.copy(statement) as copy:
-        copy.set_types([_copy_type(table.columns[name]) for name in kind._fields])
+        copy.set_types(types)
         for row in rows:
             copy.write_row(row)
 
 
-def _copy_type(column: sqlalchemy.Column[Any]) -> str:
-    return _COPY_TYPES[type(column.type)]
+@cache
+def _copy_statement(table_name: str, columns: tuple[str, ...]) -> tuple[bytes, list[str]]:
+    """Return the statement, and the types that its values are sent as."""
+    table = tables.metadata.tables[f"{RAW_SCHEMA}.{table_name}"]
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+        sql.Identifier(RAW_SCHEMA, table_name), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    return statement.as_bytes(), [_COPY_TYPES[type(table.columns[name].type)] for name in columns]
