@@ -23,7 +23,7 @@ def namespaces(job: JobIdentity, settings: KubernetesSettings) -> list[Manifest]
 def quotas(job: JobIdentity, settings: KubernetesSettings) -> list[Manifest]:
     """Return the limits of the namespaces, and their Kueue queues where there is Kueue."""
     outside = {"services.loadbalancers": "0", "services.nodeports": "0"}
-    runner = {"pods": str(RUNNER_PODS), "count/jobs.batch": "2", "services": "0", "persistentvolumeclaims": "0"}
+    runner = {"pods": str(RUNNER_PODS), "services": "0", "persistentvolumeclaims": "0"}
     found = [job.manifest("v1", "ResourceQuota", "runner", spec={"hard": {**runner, **outside}})]
     if settings.kueue_queue:
         found.append(_local_queue(job, settings.kueue_queue, sandbox=False))

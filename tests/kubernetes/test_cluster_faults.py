@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -168,3 +169,32 @@ def test_twenty_jobs_at_once_are_applied_within_a_second_each_and_leave_nothing(
     assert jobs.launcher.list_jobs() == []
     cluster.remove(prefix, wait=True)
     assert cluster.namespaces(prefix) == []
+
+
+def test_submits_that_race_start_one_job(make_launcher: MakeLauncher, cluster: Cluster, prefix: str) -> None:
+    launchers = [make_launcher().launcher for _ in range(4)]
+
+    with ThreadPoolExecutor() as pool:
+        outcomes = sorted(pool.map(lambda launcher: launcher.submit(job_spec("hang"), {}), launchers))
+
+    assert outcomes == ["adopted"] * 3 + ["created"]
+    assert len(cluster.api.list("Job", runner_namespace(prefix, JOB))) == 1
+
+
+def test_other_spec_that_races_is_refused_and_changes_nothing(
+    make_launcher: MakeLauncher, cluster: Cluster, prefix: str
+) -> None:
+    def submit(note: str) -> str:
+        try:
+            return make_launcher().launcher.submit(job_spec("hang", note=note), {}).value
+        except Conflict:
+            return f"refused {note}"
+
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(submit, ["a", "b", "c"]))
+
+    [winner] = [note for note, outcome in zip("abc", outcomes, strict=True) if outcome == "created"]
+    assert sum(outcome.startswith("refused") for outcome in outcomes) == 2
+    config = cluster.api.get("ConfigMap", "runner-config", runner_namespace(prefix, JOB))
+    assert config
+    assert f'"note": "{winner}"' in config["data"]["job.json"]
