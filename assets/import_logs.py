@@ -17,6 +17,7 @@ from hawk.warehouse import inbox
 from hawk.warehouse.connection import connect
 from hawk.warehouse.importer import ImportOutcome, import_batch
 from hawk.warehouse.inbox_report import Backlog, backlog
+from hawk.warehouse.read_limits import limits_of
 
 # Another process takes a second to start, and is worth it only where there is more work than that.
 LOGS_WORTH_A_WORKER = 16
@@ -99,7 +100,9 @@ def import_until(
             raise Upstream("The warehouse database does not answer.", hint="Try again in a moment.") from error
         if not entries:
             return
-        yield from import_batch(connection, s3, entries, max_attempts=settings.import_max_attempts)
+        yield from import_batch(
+            connection, s3, entries, max_attempts=settings.import_max_attempts, limits=limits_of(settings)
+        )
 
 
 def workers_for(waiting: Backlog, *, most: int) -> int:

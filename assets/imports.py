@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import dagster as dg
 from sqlalchemy import Table
 
+from assets.described_sets import shown_rows
 from assets.failures import shown_failures
 from assets.import_logs import ImportSummary, import_pending_logs
 from assets.keys import EVAL_LOGS, IMPORT_POOL, OWNERS, RAW_GROUP, raw_key
-from assets.markdown import markdown_table
+from assets.markdown import MAX_ROWS, markdown_table
 from hawk.settings import OrchestrationSettings
+from hawk.warehouse.connection import connect
 from hawk.warehouse.tables import RAW_TABLES
 
 DESCRIPTIONS = {
@@ -71,14 +73,15 @@ def raw_tables(
         if table.name != "sample_owner":  # decided, not imported
             metadata["rows_imported"] = dg.MetadataValue.int(summary.rows_of_table[table.name])
         if table.name == "eval_import":
-            metadata |= _import_metadata(summary)
+            metadata |= _import_metadata(summary, settings)
         yield dg.MaterializeResult(asset_key=raw_key(table.name), metadata=metadata)
 
 
-def _import_metadata(summary: ImportSummary) -> dict[str, dg.MetadataValue]:
+def _import_metadata(summary: ImportSummary, settings: OrchestrationSettings) -> dict[str, dg.MetadataValue]:
     imported = [
         {
-            "log": outcome.entry.key,
+            "eval_set_id": outcome.entry.eval_set_id,
+            "log": outcome.entry.key.rpartition("/")[2],
             "samples": outcome.sample_count,
             "messages": outcome.message_count,
             "events": outcome.event_count,
@@ -86,18 +89,20 @@ def _import_metadata(summary: ImportSummary) -> dict[str, dg.MetadataValue]:
             "seconds": f"{outcome.seconds:.2f}",
             "remark": outcome.reason,
         }
-        for outcome in summary.imported
+        for outcome in summary.imported[: MAX_ROWS + 1]
     ]
     left = [
         {
-            "eval set": outcome.entry.eval_set_id,
+            "eval_set_id": outcome.entry.eval_set_id,
             "log": outcome.entry.key.rpartition("/")[2],
             "state": outcome.state,
-            "why, and what to do": outcome.reason,
+            "why": outcome.reason,
         }
         for outcome in summary.outcomes
         if outcome.state != "imported"
     ]
+    with connect(settings) as connection:
+        imported, left = (shown_rows(connection, settings, rows) for rows in (imported, left))
     return {
         "files": dg.MetadataValue.int(len(summary.imported)),
         "rows": dg.MetadataValue.int(summary.rows_of_table.total()),

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from assets.described_sets import shown_rows
 from assets.keys import IMPORT_POOL
 from assets.markdown import MAX_ROWS, markdown_table
 from hawk.settings import OrchestrationSettings
@@ -30,9 +32,11 @@ class WarehouseCheck:
     def spec(self) -> dg.AssetCheckSpec:
         return dg.AssetCheckSpec(name=self.name, asset=self.asset, description=self.description)
 
-    def run(self, connection: Connection[DictRow]) -> dg.AssetCheckResult:
+    def run(self, connection: Connection[DictRow], settings: OrchestrationSettings) -> dg.AssetCheckResult:
         """Return whether nothing was found, with a table of what was."""
-        rows = connection.execute(self.query.encode()).fetchall()
+        rows: list[dict[str, Any]] = connection.execute(self.query.encode()).fetchall()
+        if rows and "eval_set_id" in rows[0]:
+            rows = shown_rows(connection, settings, rows)
         return dg.AssetCheckResult(
             check_name=self.name,
             asset_key=self.asset,
@@ -52,7 +56,7 @@ def checks_definition(name: str, checks: Sequence[WarehouseCheck], description: 
     def run_all(settings: dg.ResourceParam[OrchestrationSettings]) -> Iterator[dg.AssetCheckResult]:
         with connect(settings) as connection:
             for check in checks:
-                yield check.run(connection)
+                yield check.run(connection, settings)
 
     decorate: Callable[..., dg.AssetChecksDefinition] = dg.multi_asset_check(
         name=name, specs=[check.spec for check in checks], pool=IMPORT_POOL, description=description
@@ -60,5 +64,5 @@ def checks_definition(name: str, checks: Sequence[WarehouseCheck], description: 
     return decorate(run_all)
 
 
-def _count(rows: list[DictRow]) -> str:
+def _count(rows: list[dict[str, Any]]) -> str:
     return f"{MAX_ROWS} or more" if len(rows) > MAX_ROWS else str(len(rows))

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.described_sets import shown_rows
 from assets.failures import shown_failures
 from assets.markdown import markdown_table
 from hawk.eval_sets import eval_set_row
@@ -40,8 +41,9 @@ def reimport_op(context: dg.OpExecutionContext, settings: dg.ResourceParam[Orche
             else:
                 reopened = retry_imports(connection, eval_set_id)
             logs = log_imports(connection, eval_set_id)
+            rows = [{"eval_set_id": eval_set_id, "log": log.log, "state": log.state, "why": log.reason} for log in logs]
+            rows = shown_rows(connection, settings, rows)
     context.log.info("%d logs of %s wait for their import.", reopened, eval_set_id)
-    rows = [{"log": log.log, "state": log.state, "why": log.reason} for log in logs]
     context.add_output_metadata(
         {
             "reopened": dg.MetadataValue.int(reopened),

@@ -34,7 +34,7 @@ returning 1
 
 def result(hawk: Orchestrator, name: str):
     with hawk.connect() as connection:
-        return BY_NAME[name].run(connection)
+        return BY_NAME[name].run(connection, hawk.settings)
 
 
 def put_eval(
@@ -50,13 +50,20 @@ def test_empty_warehouse_passes(hawk: Orchestrator, name: str):
     assert result(hawk, name).passed
 
 
-def test_quarantined_log_is_found_with_its_reason(hawk: Orchestrator):
+@pytest.mark.parametrize(("groups", "is_told"), [("{model-access-public}", True), ("{model-access-x}", False)])
+def test_log_that_was_set_aside_is_found_and_told_of_where_all_may_know(hawk: Orchestrator, groups: str, is_told: bool):
+    hawk.fetch(
+        "insert into ops.eval_set (eval_set_id, name, origin, model_groups, status, created_at, status_changed_at)"
+        " values ('set', 'set', 'import', %s, 'complete', now(), now()) returning 1",
+        groups,
+    )
     hawk.fetch(INBOX, "evals/set/a.eval", "1", 0, "quarantined", "It is no zip.", 0)
 
     found = result(hawk, "no_log_is_set_aside")
 
     assert not found.passed
-    assert "It is no zip." in found.metadata["rows"].value
+    assert ("It is no zip." in found.metadata["rows"].value) is is_told
+    assert "set" in found.metadata["rows"].value
 
 
 def test_quarantined_log_that_was_overwritten_by_a_good_one_is_forgiven(hawk: Orchestrator):
