@@ -1,5 +1,6 @@
 """A log is in the warehouse whole or not at all, once, in its newest version."""
 
+import io
 import json
 import os
 import signal
@@ -362,7 +363,7 @@ def worker(database_url: str, settings: ObjectStoreSettings) -> subprocess.Popen
     )
 
 
-@pytest.mark.parametrize("table", ["eval", "message", "sample", "sample_owner"])
+@pytest.mark.parametrize("table", ["eval_import", "eval", "message", "event", "sample", "search_queue", "sample_owner"])
 def test_killed_midway_nothing_is_half_there_and_the_next_worker_gets_it(
     table: str,
     logs_by_kind: dict[str, Path],
@@ -373,13 +374,7 @@ def test_killed_midway_nothing_is_half_there_and_the_next_worker_gets_it(
 ) -> None:
     s3.put_object(Bucket=object_store.bucket, Key="evals/set-a/log.eval", Body=logs_by_kind["plain"].read_bytes())
     inbox.discover(warehouse, s3, object_store)
-    # The worker is held up at its first row of a table by this session's lock, and killed there.
-    warehouse.execute(
-        "create function wait() returns trigger language plpgsql as"
-        " $$ begin perform pg_advisory_xact_lock(42); return new; end $$;"
-        f" create trigger wait before insert on raw.{table} for each row execute function wait();"
-        " select pg_advisory_lock(42)"
-    )
+    held_up_at(warehouse, table)
     process = worker(database_url, object_store)
     wait_until(lambda: count(warehouse, "pg_locks where locktype = 'advisory' and not granted") == 1)
     os.kill(process.pid, signal.SIGKILL)
@@ -396,6 +391,42 @@ def test_killed_midway_nothing_is_half_there_and_the_next_worker_gets_it(
     row = warehouse.execute("select state, attempts, worker_deaths from ops.log_inbox").fetchone()
     assert row == {"state": "imported", "attempts": 2, "worker_deaths": 1}
     assert count(warehouse, "raw.sample") == 4
+
+
+def test_killed_while_it_replaces_an_import_leaves_the_earlier_one(
+    logs_by_kind: dict[str, Path],
+    import_file: Any,
+    warehouse: Any,
+    s3: Any,
+    object_store: ObjectStoreSettings,
+    database_url: str,
+) -> None:
+    import_file(logs_by_kind["plain"], name="log.eval")
+    before = contents(warehouse)
+    s3.put_object(Bucket=object_store.bucket, Key="evals/set-a/log.eval", Body=logs_by_kind["edited"].read_bytes())
+    inbox.discover(warehouse, s3, object_store)
+    held_up_at(warehouse, "score")
+    process = worker(database_url, object_store)
+    wait_until(lambda: count(warehouse, "pg_locks where locktype = 'advisory' and not granted") == 1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    warehouse.execute("select pg_advisory_unlock(42); drop trigger wait on raw.score")
+    wait_until(lambda: inbox.pending_count(warehouse) == 1)
+
+    assert contents(warehouse) == before
+    (entry,) = inbox.claim_batch(warehouse, 10)
+    assert import_log(warehouse, s3, entry).state == "imported"
+    assert contents(warehouse) != before
+
+
+def held_up_at(warehouse: Any, table: str) -> None:
+    """Hold up whoever writes a first row of a table, by this session's lock."""
+    warehouse.execute(
+        "create function wait() returns trigger language plpgsql as"
+        " $$ begin perform pg_advisory_xact_lock(42); return new; end $$;"
+        f" create trigger wait before insert on raw.{table} for each row execute function wait();"
+        " select pg_advisory_lock(42)"
+    )
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -472,3 +503,57 @@ def test_sample_goes_to_another_eval_when_its_owner_lets_go_of_it(
 
     assert {row["eval_id"] for row in owners(warehouse)} == {"first"}
     assert count(warehouse, "raw.sample_owner") == 4
+
+
+def put_running_eval(s3: Any, bucket: str, log: Path, *, events: int) -> None:
+    """Put a log that still grows on S3, and a buffer in which sample 2, epoch 2, has come so far."""
+    s3.put_object(Bucket=bucket, Key="evals/set-a/log.eval", Body=log.read_bytes())
+    summary = {"id": 2, "epoch": 2, "input": "Say.", "target": "TURN", "uuid": "running-sample"}
+    manifest = {"samples": [{"summary": summary, "segments": [{"id": 1}]}], "segments": [{"id": 1}], "n": events}
+    data = {
+        "events": [
+            {
+                "event_id": f"e{number}",
+                "event": {"event": "info", "timestamp": "2026-01-01T00:00:00+00:00", "data": number},
+            }
+            for number in range(events)
+        ]
+    }
+    segment = io.BytesIO()
+    with zipfile.ZipFile(segment, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("2_2.json", json.dumps(data))
+    folder = "evals/set-a/.buffer/log"
+    s3.put_object(Bucket=bucket, Key=f"{folder}/segment.1.zip", Body=segment.getvalue())
+    s3.put_object(Bucket=bucket, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
+
+
+def test_running_eval_is_imported_as_far_as_it_has_come_until_its_end_is_there(
+    logs_by_kind: dict[str, Path], warehouse: Any, s3: Any, object_store: ObjectStoreSettings
+) -> None:
+    def renew() -> list[str]:
+        inbox.reopen_running(warehouse, ["set-a"], after_seconds=0)
+        inbox.discover(warehouse, s3, object_store)
+        return [outcome.state for outcome in import_batch(warehouse, s3, inbox.claim_batch(warehouse, 10))]
+
+    def running() -> list[Any]:
+        return warehouse.execute(
+            "select event_count, is_complete from raw.sample where sample_uuid = 'running-sample'"
+        ).fetchall()
+
+    put_running_eval(s3, object_store.bucket, logs_by_kind["started"], events=2)
+    assert renew() == ["imported"]
+    assert running() == [{"event_count": 2, "is_complete": False}]
+    assert renew() == ["skipped"]
+
+    put_running_eval(s3, object_store.bucket, logs_by_kind["started"], events=5)
+    assert renew() == ["imported"]
+    assert running() == [{"event_count": 5, "is_complete": False}]
+    assert count(warehouse, "raw.eval_import") == 1
+
+    s3.delete_object(Bucket=object_store.bucket, Key="evals/set-a/.buffer/log/manifest.json")
+    assert renew() == ["skipped"]  # without the buffer the log says less than what is there
+    s3.put_object(Bucket=object_store.bucket, Key="evals/set-a/log.eval", Body=logs_by_kind["plain"].read_bytes())
+    assert renew() == ["imported"]
+    assert running() == []
+    assert count(warehouse, "raw.sample where not is_complete") == 0
+    assert renew() == []

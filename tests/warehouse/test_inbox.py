@@ -1,5 +1,6 @@
 """Every version of every log is in the inbox once, and one worker has it at a time."""
 
+import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -232,3 +233,23 @@ def test_attempts_in_vain_are_bounded(warehouse: Any) -> None:
     assert [state for state, _ in seen] == ["pending", "pending", "dead_letter"]
     assert seen[-1][1] == "It was tried 3 times, the last time in vain because: S3 does not answer."
     assert inbox.claim_batch(warehouse, 1) == []
+
+
+@pytest.mark.parametrize("endings", ["trouble", "death", "trouble death", "death trouble trouble"])
+def test_no_log_is_tried_for_ever_whatever_happens(warehouse: Any, endings: str) -> None:
+    inbox.record(warehouse, [version("a")], source="event")
+    fates = itertools.cycle(endings.split())
+    tries = 0
+
+    for _ in range(60):
+        for entry in inbox.claim_batch(warehouse, 1):
+            inbox.begin(warehouse, entry)
+            tries += 1
+            if next(fates) == "trouble":
+                inbox.try_later(warehouse, entry, "S3 does not answer.")
+        warehouse.execute("select pg_advisory_unlock_all()")  # as when a worker's connection ends
+        warehouse.execute("update ops.log_inbox set state_changed_at = now() - interval '1 hour'")
+
+    assert states(warehouse) == {"a": "dead_letter"}
+    assert tries < inbox.MAX_ATTEMPTS + inbox.MAX_WORKER_DEATHS
+    assert inbox.pending_count(warehouse) == 0
