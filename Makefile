@@ -1,7 +1,7 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: bench-proxy help setup demo dev test e2e check format lock docs-assets clean
+.PHONY: bench-import bench-proxy help setup demo dev test e2e check format lock docs-assets clean
 
 # Without .pyc files every program starts two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,6 +43,9 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix dbt_project/models --disable-progress-bar
+
+bench-import: setup ## Measure the importer against its floor; ends with one line of JSON (BENCH_ARGS="--rounds 5")
+	@PYTHONPATH=. $(BIN)/python benchmarks/import/run.py $(BENCH_ARGS)
 
 bench-proxy: setup ## Measure the LLM proxy; ends with one line of JSON (BENCH_ARGS="--requests 1000000" for memory)
 	@$(BIN)/python -m benchmarks.proxy.run $(BENCH_ARGS)
