@@ -35,7 +35,15 @@ def as_launcher(cluster: Cluster, prefix: str) -> Iterator[ApiClient]:
     text = INFRA.read_text().replace("hawk-launcher", f"{prefix}-launcher")
     text = text.replace("namespace: hawk", f"namespace: {prefix}")
     kubectl("create", "namespace", prefix)
-    kubectl("apply", "-f", "-", given=text)
+    try:
+        kubectl("apply", "-f", "-", given=text)
+        yield client_of(cluster, prefix)
+    finally:
+        kubectl("delete", "-f", "-", "--wait=false", given=text)
+        kubectl("delete", "namespace", prefix, "--wait=false")
+
+
+def client_of(cluster: Cluster, prefix: str) -> ApiClient:
     answer = cluster.client.call_api(
         f"/api/v1/namespaces/{prefix}/serviceaccounts/{prefix}-launcher/token",
         "POST",
@@ -44,16 +52,13 @@ def as_launcher(cluster: Cluster, prefix: str) -> Iterator[ApiClient]:
         _preload_content=False,
         _return_http_data_only=True,
     )
-    token = json.loads(answer.data)["status"]["token"]
     configuration = Configuration()
     configuration.host = cluster.client.configuration.host
     configuration.ssl_ca_cert = cluster.client.configuration.ssl_ca_cert
     configuration.verify_ssl = cluster.client.configuration.verify_ssl
-    configuration.api_key = {"authorization": f"Bearer {token}"}
+    configuration.api_key = {"authorization": f"Bearer {json.loads(answer.data)['status']['token']}"}
     configuration.client_side_validation = False
-    yield ApiClient(configuration)
-    kubectl("delete", "-f", "-", "--wait=false", given=text)
-    kubectl("delete", "namespace", prefix, "--wait=false")
+    return ApiClient(configuration)
 
 
 def test_shipped_rights_are_enough_for_the_whole_life_of_a_job(
