@@ -37,31 +37,43 @@ _THREADS_END_SECONDS = 30
 
 
 def build(context: dg.AssetExecutionContext, settings: DatabaseSettings) -> Iterator[DbtEvent]:
-    """Build and test the models that the run selects; yield each result when it is there.
+    """Build the models that the run selects, then test them; yield each result when it is there.
 
-    Raises dagster.Failure, with a table of what went wrong, after the last of them.
+    Tests hold no result back, so people need not wait for them. Raises dagster.Failure, with a table of what went
+    wrong, after the last of either.
     """
     chosen = get_updated_cli_invocation_params_for_context(
         context=context, manifest={}, dagster_dbt_translator=DagsterDbtTranslator()
     )
-    # Unit tests have rows of their own, so what a run imports cannot change how they end.
-    arguments = ["build", "--exclude-resource-type", "unit_test", *chosen.selection_args]
     variables = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **profile_environment(settings)}
     if chosen.indirect_selection:
         variables["DBT_INDIRECT_SELECTION"] = chosen.indirect_selection
     with environment(**variables), tempfile.TemporaryDirectory(prefix="hawk-dbt-") as folder:
-        invocation = _Invocation([*arguments, *_places(folder)], database=variables["HAWK_DBT_DATABASE"])
-        with invocation.running():
-            for raw_event in invocation.events():
-                event = DbtCoreCliEventMessage(raw_event=raw_event, event_history_metadata={})
-                for result in event.to_default_asset_events(
-                    manifest=chosen.manifest,
-                    dagster_dbt_translator=chosen.dagster_dbt_translator,
-                    context=context,
-                    project=chosen.dbt_project,
-                ):
-                    yield _with_row_count(result, raw_event)
-    _raise_on_failure(invocation.result)
+        for command in _commands(context):
+            arguments = [*command, *chosen.selection_args, *_places(folder)]
+            invocation = _Invocation(arguments, database=variables["HAWK_DBT_DATABASE"])
+            with invocation.running():
+                for raw_event in invocation.events():
+                    event = DbtCoreCliEventMessage(raw_event=raw_event, event_history_metadata={})
+                    for result in event.to_default_asset_events(
+                        manifest=chosen.manifest,
+                        dagster_dbt_translator=chosen.dagster_dbt_translator,
+                        context=context,
+                        project=chosen.dbt_project,
+                    ):
+                        yield _with_row_count(result, raw_event)
+            _raise_on_failure(invocation.result)
+
+
+def _commands(context: dg.AssetExecutionContext) -> Iterator[tuple[str, ...]]:
+    """Yield what dbt is told to do, as far as the run selects any of it.
+
+    Unit tests have rows of their own, so what a run imports cannot change how they end.
+    """
+    if context.selected_asset_keys:
+        yield ("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+    if context.selected_asset_check_keys:
+        yield ("test", "--exclude-resource-type", "unit_test")
 
 
 def profile_environment(settings: DatabaseSettings) -> dict[str, str]:
