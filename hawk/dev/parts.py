@@ -32,7 +32,7 @@ class Part:
 
 
 def parts_needed(parts: Sequence[Part], names: Iterable[str]) -> tuple[Part, ...]:
-    """Return the named parts and all that they need or come with, in the given order; all parts where no name is given."""
+    """Return the named parts and all that they need or come with, in the given order; all where none is named."""
     by_name = {part.name: part for part in parts}
     wanted: set[str] = set()
     pending = list(names) or list(by_name)

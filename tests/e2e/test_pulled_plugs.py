@@ -40,7 +40,10 @@ def completed_samples(status: dict[str, Any]) -> int:
     [
         pytest.param(lambda person, _: person.kill_parts("postgres"), id="postgres"),
         pytest.param(lambda person, _: person.kill_parts("object-store"), id="object-store"),
-        pytest.param(lambda person, _: person.kill_parts("dagster-code", "dagster-web", "dagster", "dagster-daemon"), id="dagster"),
+        pytest.param(
+            lambda person, _: person.kill_parts("dagster-code", "dagster-web", "dagster", "dagster-daemon"),
+            id="dagster",
+        ),
         pytest.param(lambda person, eval_set_id: person.kill_runner(eval_set_id), id="runner"),
         pytest.param(lambda person, _: (person.kill_supervisor(), person.hawk("dev", "up")), id="supervisor"),
         pytest.param(lambda person, _: (person.hawk("dev", "down"), person.hawk("dev", "up")), id="stopped stack"),
