@@ -149,10 +149,10 @@ def test_cognito_token_without_audience_is_taken_by_its_client_id(issuer, verifi
 @pytest.mark.parametrize(
     ("claims", "header", "reason"),
     [
-        ({"exp": int(time.time()) - 3600}, {}, "has expired"),
+        pytest.param({"exp": int(time.time()) - 3600}, {}, "has expired", id="past"),
         ({"exp": "tomorrow"}, {}, "claims do not hold"),
         ({"exp": None}, {}, "claims do not hold"),
-        ({"nbf": int(time.time()) + 3600}, {}, "claims do not hold"),
+        pytest.param({"nbf": int(time.time()) + 3600}, {}, "claims do not hold", id="not yet"),
         ({"sub": ""}, {}, "claims do not hold"),
         ({"sub": 7}, {}, "claims do not hold"),
         ({"iss": "https://evil.example"}, {}, "another issuer"),
