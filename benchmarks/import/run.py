@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,8 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 CACHE_VARIABLE = "HAWK_BENCHMARK_CACHE"
 FLOOR_OPTIONS = "?options=-c%20default_toast_compression%3Dpglz"
-TARGETS = {"M_to_floor": 1.5, "F20_to_floor": 1.5, "L_to_floor": 0.7, "L_rss_mb": 300, "L2_rss_mb": 300}
+AT_MOST = {"M_to_floor": 1.5, "F20_to_floor": 1.5, "L_to_floor": 0.7, "L_rss_mb": 300, "L2_rss_mb": 300}
+FILES_PER_S, SPEEDUP, CPU_BUSY = 25, 1.5, 0.85
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Run:
     seconds: float
     files: int
     rss_mb: float = 0.0
-    cpu_busy: float = 0.0  # of all cores, whoever used them
+    cpu_busy: float = 0.0  # of all cores, by the importing processes and Postgres
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Stack:
     """The servers that imports are measured on."""
 
     database_url: str
+    postgres: psutil.Process
     object_store: ObjectStoreSettings
     runs: dict[str, list[Run]] = field(default_factory=dict)
 
@@ -92,8 +95,7 @@ def main() -> None:
         _measure(stack, kinds, rounds=arguments.rounds, floor=arguments.floor)
         result = _result(stack)
         print("\n".join(_table(stack)))
-        missed = [name for name, most in TARGETS.items() if result[name] > most]
-        print(f"missed: {', '.join(missed)}" if missed else "every target is met")
+        print(f"missed: {', '.join(_missed(result)) or 'nothing'}")
     if arguments.json:
         arguments.json.write_text(json.dumps(result) + "\n")
     print(json.dumps(result))
@@ -117,7 +119,7 @@ def _stack() -> Iterator[Stack]:
             postgres.start()
             store.start()
             migrate(postgres.url)
-            yield Stack(postgres.url, store.settings())
+            yield Stack(postgres.url, _server_process(postgres), store.settings())
         finally:
             store.delete()
             postgres.delete()
@@ -157,28 +159,35 @@ def _import(stack: Stack, paths: Sequence[Path], *, workers: int = 1, source: st
     for process in processes:
         if process.stdout is None or process.stdout.readline() != "ready\n":
             raise SystemExit("A worker did not start.")
-    before = psutil.cpu_times()
+    before = _cpu_seconds(stack.postgres)
     for process in processes:
         if process.stdin is not None:
             process.stdin.write("\n")
             process.stdin.flush()
     said = [json.loads(process.communicate()[0]) for process in processes]
-    busy = _busy(before, psutil.cpu_times())
+    time.sleep(0.5)  # until the server has noticed that its processes for them have ended
+    cpu_seconds = _cpu_seconds(stack.postgres) - before + sum(each["cpu_seconds"] for each in said)
     if sum(each["files"] for each in said) != len(paths):
         raise SystemExit("Not every log was imported.")
+    seconds = max(each["seconds"] for each in said)
     return Run(
-        seconds=max(each["seconds"] for each in said),
+        seconds=seconds,
         files=len(paths),
         rss_mb=max(each["rss_mb"] for each in said),
-        cpu_busy=busy,
+        cpu_busy=cpu_seconds / seconds / (psutil.cpu_count() or 1),
     )
 
 
-def _busy(before: Any, after: Any) -> float:
-    spent = {name: getattr(after, name) - getattr(before, name) for name in after._fields}
-    spent = {name: value for name, value in spent.items() if name not in ("guest", "guest_nice")}
-    waiting = spent.get("idle", 0.0) + spent.get("iowait", 0.0)
-    return 1 - waiting / sum(spent.values())
+def _server_process(postgres: EmbeddedPostgres) -> psutil.Process:
+    with psycopg.connect(postgres.url) as connection:
+        return psutil.Process(connection.info.backend_pid).parent() or psutil.Process()
+
+
+def _cpu_seconds(server: psutil.Process) -> float:
+    """Return what the server and all its processes have used, those that have ended too."""
+    own = server.cpu_times()
+    running = [child.cpu_times() for child in server.children()]
+    return sum(times.user + times.system for times in (own, *running)) + own.children_user + own.children_system
 
 
 def _empty(stack: Stack) -> None:
@@ -236,6 +245,16 @@ def _result(stack: Stack) -> dict[str, Any]:
         "two_workers_speedup": round(one / two, 2),
         "one_worker_cpu_busy": round(statistics.median(run.cpu_busy for run in runs["M"]), 2),
     }
+
+
+def _missed(result: dict[str, Any]) -> list[str]:
+    """Return the names of figures that do not keep to their targets."""
+    missed = [name for name, most in AT_MOST.items() if result[name] > most]
+    if result["F_files_per_s"] < FILES_PER_S:
+        missed.append("F_files_per_s")
+    if result["two_workers_speedup"] < SPEEDUP and result["one_worker_cpu_busy"] < CPU_BUSY:
+        missed.append("two_workers_speedup")
+    return missed
 
 
 def _table(stack: Stack) -> Iterator[str]:

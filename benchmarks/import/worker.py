@@ -38,17 +38,17 @@ def main() -> None:
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         print("ready", flush=True)
         sys.stdin.readline()
-        begun = time.perf_counter()
+        begun, cpu_begun = time.perf_counter(), time.process_time()
         files = rows = 0
         for outcome in outcomes(connection, sys.argv[1]):
             if outcome.state != "imported":
                 raise SystemExit(f"{outcome.entry.key} was not imported: {outcome.reason}")
             files += 1
             rows += outcome.row_count
-        seconds = time.perf_counter() - begun
+        seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
     usage = resource.getrusage(resource.RUSAGE_SELF)
     rss_mb = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"seconds": seconds, "files": files, "rows": rows, "rss_mb": rss_mb}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "files": files, "rows": rows, "rss_mb": rss_mb}))
 
 
 if __name__ == "__main__":
