@@ -1,10 +1,11 @@
 import dagster as dg
 import pytest
 
+from assets.import_logs import import_pending_logs
 from hawk.errors import NotFound
 from hawk.naming import REIMPORT_JOB
 from orchestration.definitions import definitions
-from tests.fakes.import_runs import LOGS, land, run_import
+from tests.fakes.import_runs import LOGS, land
 from tests.fakes.orchestrator import EVALS, Orchestrator
 
 
@@ -73,11 +74,11 @@ def test_launchpad_explains_itself():
 
 def test_import_after_it_replaces_the_rows(hawk: Orchestrator):
     land(hawk, "old-logs", LOGS[0])
-    run_import(hawk)
+    import_pending_logs(hawk.settings)
     before = hawk.fetch("select import_id from raw.eval")
 
     run_reimport(hawk, eval_set_id="old-logs", force=True)
-    run_import(hawk)
+    import_pending_logs(hawk.settings)
 
     after = hawk.fetch("select import_id from raw.eval")
     assert len(after) == len(before) == 1
