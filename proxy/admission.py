@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from hawk.auth import Principal
 from hawk.model_registry.prices import TokenUsage, cost_usd, price_at
@@ -67,7 +68,7 @@ class Admission:
         said = body_facts(body) if target.model is None else facts_of_named(provider.kind, target.model, body)
         call.wanted_model = said.models[0]
         models = [await self._model(provider, model) for model in said.models]
-        _require_use(call.principal, said.models, [model.group for model in models])
+        _require_use(call.principal, said.models, tuple(model.group for model in models))
         call.model = model = models[0]
         call.provider_model = model.provider_model or said.models[0]
         if len(models) > 1 and any(other.provider_model for other in models):
@@ -136,13 +137,19 @@ class Admission:
             call.reserved_usd = (call.price and cost_usd(call.price, reserve)) or NOTHING
 
 
-def _require_use(principal: Principal, models: tuple[str, ...], groups: list[str]) -> None:
-    missing = missing_groups(principal, groups)
+def _require_use(principal: Principal, models: tuple[str, ...], groups: tuple[str, ...]) -> None:
+    missing = _missing_groups(principal, groups)
     if missing:
         raise Refusal(
             Reason.NOT_ALLOWED,
             f"You may not use {', '.join(models)[:400]}: you lack {', '.join(missing)}. Ask an administrator.",
         )
+
+
+# Principals are remembered by Callers and never change, so what they lack can be remembered, too.
+@lru_cache(maxsize=4096)
+def _missing_groups(principal: Principal, groups: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(missing_groups(principal, groups))
 
 
 def _facts(headers: Mapping[bytes, bytes]) -> CallerFacts:

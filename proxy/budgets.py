@@ -1,7 +1,7 @@
 """What may still be spent: sums of the ledger in Postgres, and beside them what is not copied there yet."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ from proxy.calls import NOTHING, Call
 from proxy.refusals import Reason, Refusal
 from proxy.registered import BudgetScope, Registered
 
+MAX_REMEMBERED = 10_000
 _WORDS = {"eval_set": "eval set", "user": "user", "team": "team"}
 _PERIOD_WORDS = {"total": "", "month": " for this month", "day": " for today"}
 
@@ -22,6 +23,7 @@ class Budgets:
         self._copied: Mapping[BudgetScope, Decimal] = {}
         self._uncopied: defaultdict[BudgetScope, Decimal] = defaultdict(Decimal)
         self._being_copied: Mapping[BudgetScope, Decimal] = {}
+        self._scopes_of: dict[tuple[str, str], tuple[BudgetScope, ...]] = {}
 
     @property
     def exist(self) -> bool:
@@ -30,6 +32,7 @@ class Budgets:
     def replace(self, registered: Registered) -> None:
         """Go by another reading of the registry."""
         self._limits, self._teams = registered.budgets, registered.teams_of_user
+        self._scopes_of = {}
 
     def check(self, call: Call) -> None:
         """Raise Refusal where what the call may use is over what is left of a budget."""
@@ -67,15 +70,23 @@ class Budgets:
                 self._uncopied[scope] += amount
         self._being_copied = {}
 
-    def _scopes(self, call: Call) -> Iterable[BudgetScope]:
+    def _scopes(self, call: Call) -> tuple[BudgetScope, ...]:
         if not self._limits:
             return ()
-        user = call.user_name
+        key = (call.user_name, call.eval_set_id)
+        scopes = self._scopes_of.get(key)
+        if scopes is None:
+            if len(self._scopes_of) >= MAX_REMEMBERED:
+                self._scopes_of.clear()
+            scopes = self._scopes_of[key] = self._found_scopes(*key)
+        return scopes
+
+    def _found_scopes(self, user: str, eval_set_id: str) -> tuple[BudgetScope, ...]:
         named = [("user", user), *(("team", team) for team in self._teams.get(user, ()))]
-        if call.eval_set_id:
-            named.append(("eval_set", call.eval_set_id))
+        if eval_set_id:
+            named.append(("eval_set", eval_set_id))
         scopes = [(kind, name, period) for kind, name in named for period in _PERIOD_WORDS]
-        return [scope for scope in scopes if scope in self._limits]
+        return tuple(scope for scope in scopes if scope in self._limits)
 
 
 def _message(scope: BudgetScope, limit: Decimal, spent: Decimal, reserve: Decimal) -> str:

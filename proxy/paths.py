@@ -5,6 +5,7 @@ Files, batches, stored responses and the like belong to whoever owns the provide
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 ProviderKind = Literal["openai", "anthropic", "google", "vertex", "azure"]
@@ -60,6 +61,7 @@ class VertexPlace:
     location: str
 
 
+@lru_cache(maxsize=1024)
 def target_of(
     kind: ProviderKind, path: str, *, version: str = "/v1", place: VertexPlace | None = None
 ) -> Target | None:

@@ -37,8 +37,9 @@ from hawk.dev.postgres import EmbeddedPostgres
 
 CHAT = "/v1/chat/completions"
 CHUNKS = 201  # of a stream, its end included
-STREAMS = 60
-PACE_MILLISECONDS = 5
+STREAMS = 200
+PACED_STREAMS = 10
+PACE_MILLISECONDS = 2
 BIG_BODY_BYTES = 20_000_000
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
@@ -80,8 +81,8 @@ def wrk(url: str, *, connections: int, seconds: float, token: str, stream: bool 
     return Load(
         int(_found(r"(\d+) requests in", text)),
         float(_found(r"Requests/sec:\s+([\d.]+)", text)),
-        _milliseconds(_found(r"50%\s+(\S+)", text)),
-        _milliseconds(_found(r"99%\s+(\S+)", text)),
+        _milliseconds(_found(r"(?m)^\s+50%\s+(\S+)", text)),
+        _milliseconds(_found(r"(?m)^\s+99%\s+(\S+)", text)),
     )
 
 
@@ -152,12 +153,13 @@ def measure(folder: Path, *, seconds: float, requests: int) -> dict[str, float |
         proxy = stack.enter_context(_running(start_proxy(upstream, postgres, folder)))
         figures |= _small_answers(proxy, direct, token, seconds=seconds, requests=requests)
         figures |= _streams(proxy, token, seconds=seconds)
+        figures |= _first_tokens(upstream, proxy, token)
         figures["rss_mb_end"] = round(proxy.rss_megabytes(), 1)
         figures["big_body_times_its_size"] = round(post_big_body(proxy, token), 2)
         figures["rss_mb_after_big_body"] = round(proxy.rss_megabytes(), 1)
         figures["ledger_rows"] = _ledger_rows(postgres)
         proxy_of_paced = stack.enter_context(_running(start_proxy(paced, postgres, folder)))
-        figures |= _first_tokens(paced, proxy_of_paced, token)
+        figures["joined_chunks"] = _joined_chunks(proxy_of_paced, token)
     return figures
 
 
@@ -166,8 +168,9 @@ def _small_answers(
 ) -> dict[str, float | int | None]:
     url = f"{proxy.url}/openai{CHAT}"
     wrk(url, connections=16, seconds=2, token=token)
-    start = proxy.rss_megabytes()
+    start, begun = proxy.rss_megabytes(), proxy.cpu_seconds()
     many = wrk(url, connections=16, seconds=seconds, token=token)
+    cpu_seconds = proxy.cpu_seconds() - begun
     _say("proxy, 16 connections", many)
     one = wrk(url, connections=1, seconds=seconds / 2, token=token)
     _say("proxy, 1 connection", one)
@@ -180,6 +183,7 @@ def _small_answers(
     return {
         "rps_c16": round(many.requests_per_second),
         "p50_ms_c16": round(many.p50_milliseconds, 3),
+        "cpu_us_per_call": round(cpu_seconds / many.requests * 1e6),
         "p99_ms_c16": round(many.p99_milliseconds, 3),
         "added_p50_ms_c1": round(one.p50_milliseconds - direct.p50_milliseconds, 3),
         "rss_mb_start": round(start, 1),
@@ -193,17 +197,19 @@ def _streams(proxy: Server, token: str, *, seconds: float) -> dict[str, float | 
     return {"cpu_us_per_chunk": round((proxy.cpu_seconds() - begun) / (load.requests * CHUNKS) * 1e6, 1)}
 
 
-def _first_tokens(paced: Server, proxy: Server, token: str) -> dict[str, float | int | None]:
-    """Compare streams of the paced provider, of which the proxy must neither join nor hold back a chunk."""
-    streamed(f"{proxy.url}/openai{CHAT}", token, 3)
-    # A chunk goes out at the provider's ticks, so the first comes after half a tick at random: compare many.
-    direct = streamed(paced.url + CHAT, token, STREAMS)
-    through = streamed(f"{proxy.url}/openai{CHAT}", token, STREAMS)
-    first = [statistics.mean(entry.first_chunk_milliseconds for entry in streams) for streams in (direct, through)]
-    return {
-        "added_ttft_ms": round(first[1] - first[0], 3),
-        "joined_chunks": sum(CHUNKS - entry.chunks for entry in through),
-    }
+def _first_tokens(upstream: Server, proxy: Server, token: str) -> dict[str, float | int | None]:
+    """Compare when the first chunk of a stream comes, of a provider that sends it at once."""
+    streamed(f"{proxy.url}/openai{CHAT}", token, 10)
+    direct, through = (
+        statistics.median(entry.first_chunk_milliseconds for entry in streamed(url, token, STREAMS))
+        for url in (upstream.url + CHAT, f"{proxy.url}/openai{CHAT}")
+    )
+    return {"added_ttft_ms": round(through - direct, 3)}
+
+
+def _joined_chunks(proxy: Server, token: str) -> int:
+    """Return how many chunks of a provider that makes them one by one came joined to another."""
+    return sum(CHUNKS - entry.chunks for entry in streamed(f"{proxy.url}/openai{CHAT}", token, PACED_STREAMS))
 
 
 def _ledger_rows(postgres: EmbeddedPostgres) -> int:
