@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from psycopg import Connection
@@ -14,8 +15,10 @@ from hawk.ids import JobId
 from hawk.naming import OPS_SCHEMA
 from hawk.settings import OrchestrationSettings
 from hawk.warehouse.connection import connect
-from orchestration.launchers.kubernetes_api import KubernetesApi, api_client
 from orchestration.launchers.leftovers import JobFacts, Leftover, find, leftovers, oldest_seconds, remove
+
+if TYPE_CHECKING:
+    from orchestration.launchers.kubernetes_api import KubernetesApi
 
 JANITOR_JOB = "remove_leftovers"
 LEFTOVER = dg.AssetKey([OPS_SCHEMA, "leftover"])
@@ -57,6 +60,8 @@ def sweep_op(context: dg.OpExecutionContext, settings: dg.ResourceParam[Orchestr
         context.log.info("Jobs run on this machine; there is no cluster to clean.")
         return
     with shown_failures():
+        from orchestration.launchers.kubernetes_api import KubernetesApi, api_client  # slow to import
+
         api = KubernetesApi(api_client(settings.kubernetes_context))
         sweep = Sweep(api, settings, dry_run=context.op_config["dry_run"])
         sweep.run()
@@ -70,7 +75,7 @@ def sweep_op(context: dg.OpExecutionContext, settings: dg.ResourceParam[Orchestr
 class Sweep:
     """One look at all leftovers, and the removal of some."""
 
-    def __init__(self, api: KubernetesApi, settings: OrchestrationSettings, *, dry_run: bool) -> None:
+    def __init__(self, api: "KubernetesApi", settings: OrchestrationSettings, *, dry_run: bool) -> None:
         self._api = api
         self._settings = settings
         self._dry_run = dry_run

@@ -45,6 +45,7 @@ _UNFIT_DATA = (
 # Postgres undid the transaction in favour of another one, so the next try meets it no more.
 _CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _MAX_CONFLICTS = 3
+_NO_PARTITION = psycopg.errors.CheckViolation  # raw tables have no other checks
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,10 @@ def _import(
         except _CONFLICTS:
             if conflicts == _MAX_CONFLICTS:
                 raise
+        except _NO_PARTITION:
+            if conflicts == _MAX_CONFLICTS:
+                raise
+            ensure_partitions(connection)
     raise Bug("An import ended without an outcome.")
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hawk.ids import JobId
 from hawk.naming import APP_NAME, COMPONENT_LABEL, JOB_ID_LABEL, NAME_LABEL, NAMESPACE_PREFIX_LABEL, SANDBOX_COMPONENT
-from orchestration.launchers.kubernetes_api import KubernetesApi, Manifest
+
+if TYPE_CHECKING:
+    from orchestration.launchers.kubernetes_api import KubernetesApi, Manifest
 
 RELEASE_LABEL = "app.kubernetes.io/instance"
 # What the chart of a sandbox makes, the pods' owner first, so that none is made anew.
@@ -71,7 +73,7 @@ def leftovers(
     return sorted((item for item in result if item.age(now) >= after), key=lambda item: item.since)
 
 
-def find(api: KubernetesApi, namespace_prefix: str) -> list[Found]:
+def find(api: "KubernetesApi", namespace_prefix: str) -> list[Found]:
     """Return every namespace of the deployment that does not end already, and every sandbox in them."""
     found = []
     labels = {NAME_LABEL: APP_NAME, NAMESPACE_PREFIX_LABEL: namespace_prefix}
@@ -86,7 +88,7 @@ def find(api: KubernetesApi, namespace_prefix: str) -> list[Found]:
     return found
 
 
-def remove(api: KubernetesApi, leftover: Leftover) -> None:
+def remove(api: "KubernetesApi", leftover: Leftover) -> None:
     """Remove it with all that is in it, the record of its release last; what is gone already is well."""
     if leftover.kind == "namespace":
         api.delete("Namespace", leftover.namespace)
@@ -111,7 +113,7 @@ def _leftover(thing: Found, reason: str, since: datetime) -> Leftover:
     return Leftover(thing.kind, thing.namespace, thing.name, thing.job_id, reason, since)
 
 
-def _releases(api: KubernetesApi, namespace: str, job_id: JobId) -> Iterable[Found]:
+def _releases(api: "KubernetesApi", namespace: str, job_id: JobId) -> Iterable[Found]:
     """Yield the sandboxes of a namespace, each once, also those of which an install left files only."""
     oldest: dict[str, datetime] = {}
     for kind in ("StatefulSet", "ConfigMap"):
@@ -121,11 +123,11 @@ def _releases(api: KubernetesApi, namespace: str, job_id: JobId) -> Iterable[Fou
         yield Found("release", namespace, name, job_id, created_at)
 
 
-def _note(oldest: dict[str, datetime], name: str, item: Manifest) -> None:
+def _note(oldest: dict[str, datetime], name: str, item: "Manifest") -> None:
     if name:
         created_at = _created_at(item)
         oldest[name] = min(oldest.get(name, created_at), created_at)
 
 
-def _created_at(item: Manifest) -> datetime:
+def _created_at(item: "Manifest") -> datetime:
     return datetime.fromisoformat(item["metadata"]["creationTimestamp"])
