@@ -16,7 +16,7 @@ from hawk.naming import RAW_SCHEMA
 from hawk.warehouse.partitions import FIRST_ID_WITH_A_MONTH, PARTITIONED, Month, month_of_partition
 
 # A drop stops everybody who uses the table, so it gives way to a running import and is tried again another day.
-_LOCK_TIMEOUT = "set local lock_timeout = '5s'"
+LOCK_TIMEOUT_SECONDS = 5.0
 _PARTITIONS = """
 select child.relname as partition_name, parent.relname as table_name, pg_total_relation_size(child.oid) as size_bytes
 from pg_inherits
@@ -101,7 +101,7 @@ def _is_over(partition_name: str, last_imported_at: datetime | None, limit: date
 def _drop(connection: psycopg.Connection[Any], partition: DroppablePartition, days: float) -> bool:
     try:
         with connection.transaction():
-            connection.execute(_LOCK_TIMEOUT)
+            connection.execute("select set_config('lock_timeout', %s, true)", (f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}ms",))
             connection.execute(sql.SQL("drop table {}").format(sql.Identifier(RAW_SCHEMA, partition.partition_name)))
             connection.execute(_MARK_IMPORTS, _ids_of(partition.partition_name))
             connection.execute(_RECORD, {**vars(partition), "days": days})

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from hawk.warehouse import retention
 from hawk.warehouse.partitions import Month, ensure_partitions, month_of_partition
 from hawk.warehouse.retention import apply_retention, retention_plan
 
@@ -83,8 +84,14 @@ def test_imports_go_on_after_a_drop_and_bring_events_back(
 
 
 def test_partition_in_use_is_left_for_the_next_time(
-    logs_by_kind: dict[str, Path], import_file: Any, warehouse: Any, in_two_months: datetime, database_url: str
+    logs_by_kind: dict[str, Path],
+    import_file: Any,
+    warehouse: Any,
+    in_two_months: datetime,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(retention, "LOCK_TIMEOUT_SECONDS", 0.2)
     import_file(logs_by_kind["plain"])
 
     with psycopg.connect(database_url) as reader:
