@@ -148,7 +148,7 @@ def _read_manifest(database: str) -> "Manifest":
         if relation_name:
             node.relation_name = relation_name.replace(f'"{node.database}".', f'"{database}".', 1)
         node.database = database
-    manifest.build_flat_graph()  # type: ignore[no-untyped-call]
+    manifest.build_flat_graph()  # type: ignore[no-untyped-call]  # dbt's own; it is not annotated
     return manifest
 
 

@@ -35,7 +35,7 @@ _OP = "submit"
 
 def _schema() -> dg.Permissive:
     """Return a schema that helps the editor to complete keys, and refuses nothing: the op says better what is wrong."""
-    return dg.Permissive(  # type: ignore[no-untyped-call]
+    return dg.Permissive(  # type: ignore[no-untyped-call]  # Dagster's own; not annotated
         {
             name: dg.Field(dg.Any, is_required=False, description=field.description or name)
             for name, field in EvalSetConfig.model_fields.items()
@@ -49,7 +49,7 @@ def _as_op_config(mapping: dict[str, Any]) -> dict[str, Any]:
 
 @dg.op(
     name=_OP,
-    config_schema=dg.Permissive(),  # type: ignore[no-untyped-call]
+    config_schema=dg.Permissive(),  # type: ignore[no-untyped-call]  # as above
     description="Checks the config, claims the id, and starts the job.",
 )
 def submit(

@@ -46,12 +46,12 @@ class _AnthropicUsage(msgspec.Struct):
     cache_creation: _CacheCreation | None = None
 
 
-class _GoogleUsage(msgspec.Struct):
-    promptTokenCount: int | None = None  # noqa: N815  # Google's spelling, here and below
-    candidatesTokenCount: int | None = None  # noqa: N815
-    thoughtsTokenCount: int | None = None  # noqa: N815
-    cachedContentTokenCount: int | None = None  # noqa: N815
-    toolUsePromptTokenCount: int | None = None  # noqa: N815
+class _GoogleUsage(msgspec.Struct, rename="camel"):
+    prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
 
 
 class _Nested[UsageT](msgspec.Struct):
@@ -70,8 +70,8 @@ class _AnthropicAnswer(msgspec.Struct):
     message: _Nested[_AnthropicUsage] | None = None
 
 
-class _GoogleAnswer(msgspec.Struct):
-    usageMetadata: _GoogleUsage | None = None  # noqa: N815
+class _GoogleAnswer(msgspec.Struct, rename="camel"):
+    usage_metadata: _GoogleUsage | None = None
 
 
 class _Tally(Protocol):
@@ -146,17 +146,17 @@ class _GoogleTally:
         self._last: _GoogleUsage | None = None
 
     def add(self, text: bytes) -> None:
-        self._last = self._decoder.decode(text).usageMetadata or self._last
+        self._last = self._decoder.decode(text).usage_metadata or self._last
 
     def usage(self) -> TokenUsage | None:
         said = self._last
-        if said is None or said.promptTokenCount is None:
+        if said is None or said.prompt_token_count is None:
             return None
-        read, thoughts = _count(said.cachedContentTokenCount), _count(said.thoughtsTokenCount)
-        prompt = _count(said.promptTokenCount) + _count(said.toolUsePromptTokenCount)
+        read, thoughts = _count(said.cached_content_token_count), _count(said.thoughts_token_count)
+        prompt = _count(said.prompt_token_count) + _count(said.tool_use_prompt_token_count)
         return TokenUsage(
             input_tokens=max(prompt - read, 0),
-            output_tokens=_count(said.candidatesTokenCount) + thoughts,
+            output_tokens=_count(said.candidates_token_count) + thoughts,
             input_tokens_cache_read=read,
             reasoning_tokens=thoughts,
         )

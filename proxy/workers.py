@@ -45,7 +45,7 @@ from (select day, eval_set_id, user_name, model_name, count(*) as calls from int
 where (model_spend.day, model_spend.eval_set_id, model_spend.user_name, model_spend.model_name)
     = (counted.day, counted.eval_set_id, counted.user_name, counted.model_name)
 """  # noqa: S608  # names of ours
-_FORGET = f"delete from {OPS_SCHEMA}.proxy_worker where seen_at < clock_timestamp() - interval '1 day'"  # noqa: S608
+_FORGET = f"delete from {OPS_SCHEMA}.proxy_worker where seen_at < clock_timestamp() - interval '1 day'"  # noqa: S608  # ours
 _LEAVE = f"delete from {OPS_SCHEMA}.proxy_worker where worker_id = %s"  # noqa: S608  # a name of ours
 
 logger = logging.getLogger(__name__)

@@ -96,7 +96,7 @@ def _replace_process(python: Path, options: argparse.Namespace, environment: dic
     sys.stderr.flush()
     # What arrives from here on waits until the new program can end gracefully; it unblocks them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1})
-    os.execve(python, arguments, environment)  # noqa: S606
+    os.execve(python, arguments, environment)  # noqa: S606 - a program and its arguments, no shell
 
 
 def _options() -> argparse.Namespace:

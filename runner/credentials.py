@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 URL_VARIABLE = "HAWK_TOKEN_BROKER_URL"
 TOKEN_VARIABLE = "HAWK_JOB_TOKEN"  # noqa: S105 - names of variables
 TYPE_VARIABLE = "HAWK_JOB_TYPE"
-POD_TOKEN_VARIABLE = "HAWK_POD_TOKEN_FILE"  # noqa: S105
+POD_TOKEN_VARIABLE = "HAWK_POD_TOKEN_FILE"  # noqa: S105 - another
 POD_TOKEN_FILE = "/var/run/secrets/hawk-token-broker/token"  # noqa: S105 - a path
 CACHE_FILE = "credentials.json"
 
@@ -44,7 +44,7 @@ def credentials(folder: str) -> dict[str, Any]:
     cached = _read(folder)
     if cached and _is_fresh(cached):
         return cached
-    with open(os.path.join(folder, "credentials.lock"), "a") as lock:  # noqa: PTH118, PTH123 - pathlib takes 5 ms
+    with open(os.path.join(folder, "credentials.lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         cached = _read(folder)  # another process may have fetched them meanwhile
         if cached and _is_fresh(cached):
@@ -90,7 +90,7 @@ def _fetch(timeout: float) -> dict[str, Any]:
         headers["x-hawk-pod-token"] = pod_token
     request = Request(os.environ[URL_VARIABLE], json.dumps(body).encode(), headers)  # noqa: S310 - the platform's own
     try:
-        with urlopen(request, timeout=timeout) as response:  # noqa: S310
+        with urlopen(request, timeout=timeout) as response:  # noqa: S310 - the broker of our settings
             answer: dict[str, Any] = json.load(response)
     except HTTPError as error:
         reason = f"The token broker answers {error.code}: {_detail(error)}"
@@ -111,7 +111,7 @@ def _detail(error: Any) -> str:
 
 def _pod_token() -> str:
     try:
-        with open(os.environ.get(POD_TOKEN_VARIABLE, POD_TOKEN_FILE)) as file:  # noqa: PTH123
+        with open(os.environ.get(POD_TOKEN_VARIABLE, POD_TOKEN_FILE)) as file:
             return file.read().strip()
     except OSError:
         return ""
@@ -127,7 +127,7 @@ def _seconds_left(cached: dict[str, Any]) -> float:
 
 def _read(folder: str) -> dict[str, Any] | None:
     try:
-        with open(os.path.join(folder, CACHE_FILE)) as file:  # noqa: PTH118, PTH123
+        with open(os.path.join(folder, CACHE_FILE)) as file:
             cached: dict[str, Any] = json.load(file)
         _seconds_left(cached)
     except (OSError, ValueError, KeyError, TypeError):
@@ -136,11 +136,11 @@ def _read(folder: str) -> dict[str, Any] | None:
 
 
 def _write(folder: str, content: dict[str, Any]) -> dict[str, Any]:
-    draft = os.path.join(folder, f"{CACHE_FILE}.{os.getpid()}")  # noqa: PTH118
+    draft = os.path.join(folder, f"{CACHE_FILE}.{os.getpid()}")
     handle = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump(content, file)
-    os.replace(draft, os.path.join(folder, CACHE_FILE))  # noqa: PTH105, PTH118
+    os.replace(draft, os.path.join(folder, CACHE_FILE))
     return content
 
 

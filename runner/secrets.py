@@ -14,7 +14,7 @@ _FINAL = {"ResourceNotFoundException", "AccessDeniedException", "InvalidRequestE
 class SecretsManager(Protocol):
     """What is used of boto3's Secrets Manager client."""
 
-    def get_secret_value(self, *, SecretId: str) -> Mapping[str, Any]: ...  # noqa: N803
+    def get_secret_value(self, *, SecretId: str) -> Mapping[str, Any]: ...  # noqa: N803 - as boto3 spells it
 
 
 def fetch_aws_secrets(config: EvalSetConfig, *, client: SecretsManager | None = None) -> Mapping[str, str]:

@@ -152,7 +152,7 @@ def neighbours(view: ListView, chosen: Chosen, row: Row, *, max_rows: int) -> Ne
         from listed as here
         left join listed as before on before.place = here.place - 1
         left join listed as after on after.place = here.place + 1
-        where here.sample_uuid = %(here_uuid)s and here.eval_id = %(here_eval_id)s""",  # noqa: S608
+        where here.sample_uuid = %(here_uuid)s and here.eval_id = %(here_eval_id)s""",  # noqa: S608  # names of ours; values are parameters
         **values,
         limit=max_rows,
         here_uuid=row["sample_uuid"],

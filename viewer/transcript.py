@@ -49,7 +49,7 @@ def _show_message(message: Row, found: dict[str, str]) -> None:
     key = f"message/{index}"
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(plain(role), icon=_ICONS.get(role), color=_COLORS.get(role, "gray"))  # type: ignore[arg-type]
+            st.badge(plain(role), icon=_ICONS.get(role), color=_COLORS.get(role, "gray"))  # type: ignore[arg-type]  # a str
             st.caption(_about(message), width="stretch")
             st.caption(f"\\#{index + 1}", width="content")
         reasoning, others = _parts(message["content"])

@@ -193,8 +193,8 @@ class Issuer:
     def _service_tokens(self, request: Request, form: Form) -> Response:
         client_id, secret = _client_credentials(request, form)
         expected = self._settings.issuer_service_secret
-        is_known = client_id == SERVICE_CLIENT and expected is not None
-        if not is_known or not secrets.compare_digest(secret.encode(), expected.get_secret_value().encode()):  # type: ignore[union-attr]
+        known = expected.get_secret_value() if expected is not None and client_id == SERVICE_CLIENT else None
+        if known is None or not secrets.compare_digest(secret.encode(), known.encode()):
             raise OAuthError("invalid_client", "The client is unknown or its secret is wrong.", status=401)
         token = self._mint.service_token(client_id, form.get("scope", ""))
         return self._token_response({"access_token": token})

@@ -112,7 +112,7 @@ class Keeper:
             return
         self._set_phase(PENDING)
         wait = min(self._submission.backoff_seconds * 2 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
-        deadline = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311
+        deadline = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         while time.monotonic() < deadline:
             self._check_requests()
             time.sleep(POLL_SECONDS)

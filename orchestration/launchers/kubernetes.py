@@ -277,8 +277,9 @@ class KubernetesJobLauncher:
                     "last_log_lines": self._pods.logs(attempt.pod_name, namespace) or attempt.status.last_log_lines,
                     "pod_events": self._pods.events(attempt.pod_name, namespace),
                 }
-                attempt = attempt.model_copy(update={"status": attempt.status.model_copy(update=words)})  # noqa: PLW2901
-            attempts.append(attempt)
+                attempts.append(attempt.model_copy(update={"status": attempt.status.model_copy(update=words)}))
+            else:
+                attempts.append(attempt)
         return after.model_copy(update={"attempts": tuple(attempts)}).storable()
 
     def _with_running_logs(self, job_id: JobId, attempt: RecordedAttempt) -> AttemptStatus:

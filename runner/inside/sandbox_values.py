@@ -103,9 +103,8 @@ def _with_deployments(values: Values, own: Mapping[str, Any]) -> Values:
     services = ours.pop("services", None) or {}
     merged = _merge(values, ours)
     for name, service in merged["services"].items():
-        for wanted in (ANY_SERVICE, name):
-            service = _merge(service, services.get(wanted) or {})  # noqa: PLW2901
-        merged["services"][name] = service
+        for_all = _merge(service, services.get(ANY_SERVICE) or {})
+        merged["services"][name] = _merge(for_all, services.get(name) or {})
     return merged
 
 

@@ -1,5 +1,7 @@
 """The list of evals, and the mean scores of those that match."""
 
+from functools import partial
+
 import streamlit as st
 from streamlit import column_config
 
@@ -20,7 +22,7 @@ def page() -> None:
     chosen = chosen_in_url(EVALS)
     if len(chosen.values.get("eval_set_id", ())) == 1:
         _eval_set(chosen.values["eval_set_id"][0])
-    choices = lambda name: options(EVALS, name)  # noqa: E731
+    choices = partial(options, EVALS)
     filter_widgets(EVALS, chosen, ("search", "eval_set_id", "task", "model"), choices)
     filter_widgets(EVALS, chosen, ("status", "after", "before"), choices)
     columns = {
