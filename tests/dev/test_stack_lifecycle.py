@@ -23,11 +23,11 @@ from hawk.object_store import s3_client
 from hawk.settings import ObjectStoreSettings
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 20, poll_seconds: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
+        time.sleep(poll_seconds)
 
 
 def start_command(stack, *arguments: str) -> subprocess.Popen[str]:
@@ -269,19 +269,36 @@ def test_up_in_the_foreground_leaves_no_process(stack, number: signal.Signals) -
     assert members_of_groups(state) == []
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5, 1.0])
-def test_ctrl_c_while_the_stack_starts_leaves_no_process(stack, seconds: float) -> None:
+def has_a_supervisor(stack) -> bool:
+    return bool(supervisors_of(stack))
+
+
+def has_a_state(stack) -> bool:
+    state = read_state(stack.paths)
+    return state is not None and [state.supervisor.pid] == supervisors_of(stack)
+
+
+def has_a_part(stack) -> bool:
+    return has_a_state(stack) and any(part.process for part in read_state(stack.paths).parts.values())
+
+
+@pytest.mark.parametrize("moment", [has_a_supervisor, has_a_state, has_a_part])
+def test_ctrl_c_while_the_stack_starts_leaves_no_process(stack, moment: Callable[[object], bool]) -> None:
     control.stop_stack(stack.paths)
     up = start_command(stack, "dev", "up", "--part", "llm")
-    wait_until(lambda: bool(supervisors_of(stack)))
-    time.sleep(seconds)
+    wait_until(lambda: moment(stack), poll_seconds=0.02)
+    (supervisor,) = supervisors_of(stack)
+    # Held still, so that the stack surely is not up yet when the interruption arrives.
+    os.kill(supervisor, signal.SIGSTOP)
 
     up.send_signal(signal.SIGINT)
+    os.kill(supervisor, signal.SIGCONT)
     up.communicate(timeout=30)
 
     assert up.returncode == 130
     assert supervisors_of(stack) == []
-    assert members_of_groups(read_state(stack.paths)) == []
+    state = read_state(stack.paths)
+    assert state is None or members_of_groups(state) == []
 
 
 def test_up_says_why_a_part_does_not_start(tmp_path: Path, stack) -> None:
