@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Action = Literal[
     "eval_set.launch",
+    "eval_set.resume",
     "eval_set.stop",
     "eval_set.retry",
     "eval_set.delete",
+    "eval_set.stacktrace",
     "log.download",
     "log.import",
     "log.reimport",

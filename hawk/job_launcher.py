@@ -78,6 +78,9 @@ class JobLauncher(Protocol):
     def logs(self, job_id: JobId, *, last_lines: int) -> str:
         """Return the end of the newest attempt's output. Raises NotFound if there is no such job."""
 
+    def stacktrace(self, job_id: JobId) -> str:
+        """Return where the threads of the runner are. Raises NotFound, Conflict where it does not run, and Upstream."""
+
     def stop(self, job_id: JobId) -> None:
         """Ask the job to end; it scores partial work first. Does nothing if it has ended. Raises NotFound."""
 

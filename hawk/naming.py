@@ -18,6 +18,9 @@ ONLINE_SCAN_MODEL_FILE = ".online-scan-model.json"
 PROGRESS_FOLDER = ".progress"
 COMMANDS_FOLDER = ".commands"
 BUFFER_FOLDER = ".buffer"
+# What samples leave behind, in a folder each: `artifacts/{sample uuid}/…`.
+ARTIFACTS_FOLDER = "artifacts"
+REPORTS_FOLDER = "reports"
 # What says who may see a folder and what its job is told: Hawk writes these, a job never.
 GATE_FILES = (MODELS_FILE, CONFIG_FILE, STORAGE_GRANTS_FILE, ONLINE_SCAN_MODEL_FILE, f"{COMMANDS_FOLDER}/*")
 SCANS_ROOT = "scans"
@@ -41,6 +44,7 @@ SUBMIT_JOB = "submit_eval_set"
 STOP_JOB = "stop_eval_set"
 DELETE_JOB = "delete_eval_set"
 RETRY_JOB = "retry_eval_set"
+STACKTRACE_JOB = "show_stack_trace"
 IMPORT_JOB = "import_logs"
 REIMPORT_JOB = "reimport_eval_set"
 CHECK_JOB = "check_warehouse"
@@ -138,6 +142,11 @@ def pending_key(upload_id: str) -> str:
 def viewer_eval_set_url(viewer_url: str, eval_set_id: str) -> str:
     """Return the viewer's page of a set: the list of its evals."""
     return f"{viewer_url.rstrip('/')}/evals?eval_set_id={quote(eval_set_id, safe='')}"
+
+
+def viewer_sample_url(viewer_url: str, sample_uuid: str, eval_id: str) -> str:
+    """Return the viewer's page of a sample, as one of its evals has it."""
+    return f"{viewer_url.rstrip('/')}/sample?uuid={quote(sample_uuid, safe='')}&eval_id={quote(eval_id, safe='')}"
 
 
 def runner_namespace(prefix: str, job_id: JobId) -> str:

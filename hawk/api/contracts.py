@@ -62,6 +62,18 @@ class CreateEvalSetRequest(_Contract):
     force: bool = Field(default=False, description="Launch though the caller has as many unfinished sets as allowed.")
 
 
+class ResumeEvalSetRequest(_Contract):
+    """Launch a set that has ended again: with its stored config, or another; secrets are given again."""
+
+    config: dict[str, Any] | None = Field(
+        default=None, description="Instead of the stored one; samples of tasks that stay as they were are kept."
+    )
+    secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    priority: Priority | None = Field(default=None, description="Unset: as it was.")
+    log_dir_allow_dirty: bool = False
+    force: bool = Field(default=False, description="Launch though the caller has as many unfinished sets as allowed.")
+
+
 class CreateEvalSetResponse(_Answer):
     eval_set_id: str
     dagster_run_id: str | None = None
@@ -147,7 +159,17 @@ class EvalSetResponse(_Answer):
     sample_count: int = 0
 
 
-class EvalSetListResponse(_Answer):
+class PageResponse(_Answer):
+    """A page of a list, newest first."""
+
+    total: int | None = Field(
+        default=None, description="How many match, counted up to 10,000; only with the first page."
+    )
+    total_is_capped: bool = Field(default=False, description="There are more than `total`.")
+    next_cursor: str | None = Field(default=None, description="Give it as `cursor` for the next page; none: the end.")
+
+
+class EvalSetListResponse(PageResponse):
     eval_sets: list[EvalSetResponse]
 
 
@@ -162,6 +184,7 @@ class EvalSetConfigResponse(_Answer):
 
     eval_set_id: str
     config: dict[str, Any]
+    priority: Priority = "medium"
 
 
 class EvalSetActionResponse(_Answer):
@@ -177,6 +200,16 @@ class LogsResponse(_Answer):
     eval_set_id: str
     attempt_number: int | None
     text: str
+
+
+class StackTraceResponse(_Answer):
+    """Where the threads of a runner were; `pending` until it has answered, `none` where nobody has asked."""
+
+    eval_set_id: str
+    state: Literal["ready", "pending", "failed", "none"]
+    attempt_number: int | None = None
+    taken_at: datetime | None = None
+    text: str = ""
 
 
 class ModelListResponse(_Answer):

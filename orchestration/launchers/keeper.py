@@ -295,6 +295,7 @@ def main() -> int:
         logger.error("there is no submission in %s", folder.path)
         return 1
     keeper = Keeper(folder, submission)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # inherited: a runner asked for its stack too early lives on
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, keeper.suspend)
     keeper.run()

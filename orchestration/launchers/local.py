@@ -15,6 +15,7 @@ from hawk.errors import Conflict, NotFound, Upstream
 from hawk.ids import JobId, parse_job_id
 from hawk.job_launcher import AttemptStatus, JobPhase, JobStatus, SubmitOutcome
 from hawk.job_spec import JobSpec
+from hawk.stack_dump import dump_stack
 from orchestration.launchers.environment import base_environment
 from orchestration.launchers.file_lock import is_locked, locked, wait_for_lock
 from orchestration.launchers.job_folder import (
@@ -27,6 +28,7 @@ from orchestration.launchers.job_folder import (
     now,
     write_json,
 )
+from orchestration.launchers.local_stack import ReadStack, stack_of
 from orchestration.launchers.process_tree import kill_all
 
 LOCK_SECONDS = 30.0
@@ -51,6 +53,7 @@ class LocalJobLauncher:
         backoff_seconds: float = 10.0,
         stop_grace_seconds: float = 120.0,
         kill_grace_seconds: float = 30.0,
+        read_stack: ReadStack = dump_stack,
     ) -> None:
         self._jobs_dir = jobs_dir.absolute()
         self._python = python or Path(sys.executable)
@@ -58,6 +61,7 @@ class LocalJobLauncher:
         self._backoff_seconds = backoff_seconds
         self._stop_grace_seconds = stop_grace_seconds
         self._kill_grace_seconds = kill_grace_seconds
+        self._read_stack = read_stack
 
     def submit(self, spec: JobSpec, secrets: Mapping[str, str]) -> SubmitOutcome:
         """Start the job, or adopt it if the same spec runs. Raises Conflict if another spec runs under its id."""
@@ -111,6 +115,16 @@ class LocalJobLauncher:
         folder = self._existing(job_id)
         newest = max((attempt.number for attempt in folder.attempts()), default=None)
         return "" if newest is None else folder.output_tail(newest, last_lines)
+
+    def stacktrace(self, job_id: JobId, *, wait_seconds: float = 20.0) -> str:
+        """Return where the threads of the runner are. Raises NotFound, Conflict where it does not run, and Upstream."""
+        folder = self._existing(job_id)
+        running = [attempt for attempt in folder.attempts() if not attempt.has_ended]
+        if not running or running[-1].process is None:
+            phase = _phase(folder)
+            raise Conflict(f"The job {job_id} does not run: it is {phase.value}.", value=phase.value)
+        output = folder.output_log(running[-1].number)
+        return stack_of(running[-1].process, output, read=self._read_stack, wait_seconds=wait_seconds)
 
     def stop(self, job_id: JobId) -> None:
         """Ask the job to end; it scores partial work first. Does nothing if it has ended. Raises NotFound."""

@@ -49,6 +49,13 @@ class FakeJobLauncher:
         lines = job.attempts[-1].last_log_lines.splitlines() if job.attempts else []
         return "\n".join(lines[-last_lines:])
 
+    def stacktrace(self, job_id: JobId) -> str:
+        self._raise()
+        job = self._existing(job_id)
+        if job.phase is not JobPhase.RUNNING:
+            raise Conflict(f"The job {job_id} does not run: it is {job.phase.value}.", value=job.phase.value)
+        return "Thread 1 (idle)\n    wait (task.py:7)"
+
     def stop(self, job_id: JobId) -> None:
         self._raise()
         self._existing(job_id)

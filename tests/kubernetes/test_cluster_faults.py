@@ -58,18 +58,6 @@ def test_secrets_are_seen_by_the_runner_alone(make_launcher: MakeLauncher, clust
     assert "hunter2" not in "".join(told)
 
 
-def test_stack_of_a_runner_is_asked_for_and_shown(make_launcher: MakeLauncher) -> None:
-    jobs = make_launcher()
-    jobs.launcher.submit(job_spec("hang"), {})
-    jobs.wait_for_output(JOB, "attempt 1")
-    jobs.wait_until_running(JOB)
-
-    stack = jobs.launcher.stacktrace(JOB)
-
-    assert "scripted_runner.py" in stack
-    assert "in hang" in stack
-
-
 def test_namespace_of_somebody_else_is_left_alone(make_launcher: MakeLauncher, cluster: Cluster, prefix: str) -> None:
     jobs = make_launcher()
     name = runner_namespace(prefix, JOB)

@@ -36,6 +36,28 @@ def test_unknown_job_has_no_logs_and_cannot_be_stopped(under_test: LauncherUnder
         under_test.launcher.stop(UNKNOWN)
 
 
+def test_stack_of_a_runner_is_shown_while_it_runs(under_test: LauncherUnderTest) -> None:
+    under_test.launcher.submit(job_spec("hang"), {})
+    under_test.wait_for_output(JobId("job-1"), "attempt 1")
+    under_test.wait_until_running(JobId("job-1"))
+
+    stack = under_test.launcher.stacktrace(JobId("job-1"))
+
+    assert "scripted_runner.py" in stack
+    assert "hang" in stack
+    status = under_test.launcher.status(JobId("job-1"))
+    assert status and status.phase is JobPhase.RUNNING
+
+
+def test_job_that_does_not_run_has_no_stack(under_test: LauncherUnderTest) -> None:
+    under_test.run(job_spec("succeed"))
+
+    with pytest.raises(Conflict, match="succeeded"):
+        under_test.launcher.stacktrace(JobId("job-1"))
+    with pytest.raises(NotFound):
+        under_test.launcher.stacktrace(UNKNOWN)
+
+
 def test_deleting_an_unknown_job_does_nothing(under_test: LauncherUnderTest) -> None:
     under_test.launcher.delete(UNKNOWN)
 

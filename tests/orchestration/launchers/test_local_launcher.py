@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hawk.errors import UserError
+from hawk.errors import Upstream, UserError
 from hawk.ids import JobId
 from hawk.job_launcher import JobPhase
 from orchestration.launchers.file_lock import is_locked
@@ -88,6 +88,30 @@ def test_job_whose_keeper_and_runner_died_is_run_again(local: LauncherUnderTest,
         (JobPhase.FAILED, "Killed"),
         (JobPhase.SUCCEEDED, "Completed"),
     ]
+
+
+def test_runner_that_may_not_be_looked_into_prints_its_stack_itself(make_local: Make) -> None:
+    local = LauncherUnderTest(make_local(read_stack=lambda pid: None), again=make_local)
+    local.launcher.submit(job_spec("hang"), {})
+    local.wait_for_output(JOB, "attempt 1")
+    time.sleep(0.2)  # it says that it has begun before it can be asked
+
+    stack = local.launcher.stacktrace(JOB)
+
+    assert stack.startswith("Current thread 0x")
+    assert "in hang" in stack
+
+
+def test_runner_that_cannot_show_its_stack_yet_lives_on(make_local: Make) -> None:
+    local = LauncherUnderTest(make_local(read_stack=lambda pid: None), again=make_local)
+    local.launcher.submit(job_spec("succeed-later"), {})
+    local.wait_for_output(JOB, "attempt 1")
+
+    with pytest.raises(Upstream, match="within 0 s"):
+        local.launcher.stacktrace(JOB, wait_seconds=0.3)
+
+    status = local.wait_until(JOB, lambda status: status.phase.is_final)
+    assert status.phase is JobPhase.SUCCEEDED
 
 
 def test_runner_without_a_record_is_ended_before_another_runs(local: LauncherUnderTest, folder: JobFolder) -> None:
