@@ -1,6 +1,19 @@
 """Tables of who may do what, and of who did: groups of benchmarks, the audit."""
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, DateTime, Identity, Index, Table, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hawk.naming import OPS_SCHEMA
@@ -47,6 +60,23 @@ launch_stamp = Table(
     Column("permissions", ARRAY(Text), nullable=False),
     Column("is_admin", Boolean, nullable=False),
     Column("config", JSONB),  # the launchpad's YAML, which readers of Dagster's pages need not see
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    schema=OPS_SCHEMA,
+)
+
+# One row per browser that looks at logs: first a code for one use, then a session until its person's token ends.
+browser_session = Table(
+    "browser_session",
+    metadata,
+    Column("browser_session_id", BigInteger, Identity(), primary_key=True),
+    Column("code_hash", LargeBinary, unique=True),  # SHA-256; null once it was exchanged
+    Column("code_until", DateTime(timezone=True), nullable=False),
+    Column("token_hash", LargeBinary, unique=True),  # SHA-256 of the cookie's value
+    Column("subject", Text, nullable=False),
+    Column("email", Text),
+    Column("permissions", ARRAY(Text), nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     schema=OPS_SCHEMA,
 )
