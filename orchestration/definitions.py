@@ -21,6 +21,7 @@ from orchestration.reimport import reimport_eval_set
 from orchestration.resources import LauncherResource, SettingsResource
 from orchestration.schedules import warehouse_schedules
 from orchestration.search_sensor import search_sensor
+from orchestration.stack_trace import show_stack_trace
 from orchestration.submit_eval_set import submit_eval_set
 
 
@@ -47,6 +48,7 @@ def definitions() -> dg.Definitions:
             stop_eval_set,
             delete_eval_set,
             retry_eval_set,
+            show_stack_trace,
             remove_leftovers,
             reimport_eval_set,
             *warehouse_jobs,

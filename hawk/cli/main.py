@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "watch": CommandEntry("hawk.cli.watch:watch", "Watch an eval set until its results stand in the marts."),
     "status": CommandEntry("hawk.cli.status:status", "Show how an eval set stands."),
     "logs": CommandEntry("hawk.cli.logs:logs", "Show what an eval set's runner prints."),
+    "stacktrace": CommandEntry("hawk.cli.stacktrace:stacktrace", "Show where an eval set's runner is."),
     "list": CommandEntry("hawk.cli.list:list_", "List eval sets."),
     "import": CommandEntry("hawk.cli.import_logs:import_logs", "Bring logs of this machine into the warehouse."),
     "imports": CommandEntry("hawk.cli.imports:imports", "How far logs are on their way into the warehouse."),

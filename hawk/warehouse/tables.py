@@ -88,6 +88,9 @@ attempt = Table(
     Column("peak_memory_bytes", BigInteger),
     Column("last_log_lines", Text, nullable=False, server_default=""),
     Column("pod_events", JSONB),
+    Column("stack_trace", Text, nullable=False, server_default=""),  # as `hawk stacktrace` last got it
+    Column("stack_trace_run_id", Text),  # Dagster's run that asked
+    _moment("stack_traced_at"),
     _moment("started_at"),
     _moment("ended_at"),
     _moment("updated_at", nullable=False),

@@ -94,7 +94,6 @@ def test_runner_that_may_not_be_looked_into_prints_its_stack_itself(make_local: 
     local = LauncherUnderTest(make_local(read_stack=lambda pid: None), again=make_local)
     local.launcher.submit(job_spec("hang"), {})
     local.wait_for_output(JOB, "attempt 1")
-    time.sleep(0.2)  # it says that it has begun before it can be asked
 
     stack = local.launcher.stacktrace(JOB)
 
@@ -103,12 +102,13 @@ def test_runner_that_may_not_be_looked_into_prints_its_stack_itself(make_local: 
 
 
 def test_runner_that_cannot_show_its_stack_yet_lives_on(make_local: Make) -> None:
-    local = LauncherUnderTest(make_local(read_stack=lambda pid: None), again=make_local)
-    local.launcher.submit(job_spec("succeed-later"), {})
+    launcher = make_local(read_stack=lambda pid: None)
+    local = LauncherUnderTest(launcher, again=make_local)
+    launcher.submit(job_spec("succeed-later"), {})
     local.wait_for_output(JOB, "attempt 1")
 
     with pytest.raises(Upstream, match="within 0 s"):
-        local.launcher.stacktrace(JOB, wait_seconds=0.3)
+        launcher.stacktrace(JOB, wait_seconds=0.3)
 
     status = local.wait_until(JOB, lambda status: status.phase.is_final)
     assert status.phase is JobPhase.SUCCEEDED
