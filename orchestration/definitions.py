@@ -12,7 +12,7 @@ from assets.ops_tables import ops_tables
 from assets.score_overview import score_overview
 from assets.upkeep import upkeep_assets
 from hawk.settings import SensorSettings
-from orchestration.eval_set_actions import delete_eval_set, retry_eval_set, stop_eval_set
+from orchestration.eval_set_actions import eval_set_jobs
 from orchestration.janitor import janitor_schedule, leftover, remove_leftovers
 from orchestration.job_sensor import job_sensor
 from orchestration.jobs import launch_eval_set, warehouse_jobs
@@ -21,7 +21,6 @@ from orchestration.reimport import reimport_eval_set
 from orchestration.resources import LauncherResource, SettingsResource
 from orchestration.schedules import warehouse_schedules
 from orchestration.search_sensor import search_sensor
-from orchestration.stack_trace import show_stack_trace
 from orchestration.submit_eval_set import submit_eval_set
 
 
@@ -45,10 +44,7 @@ def definitions() -> dg.Definitions:
         jobs=[
             launch_eval_set,
             submit_eval_set,
-            stop_eval_set,
-            delete_eval_set,
-            retry_eval_set,
-            show_stack_trace,
+            *eval_set_jobs,
             remove_leftovers,
             reimport_eval_set,
             *warehouse_jobs,

@@ -15,6 +15,7 @@ from hawk.job_launcher import JobLauncher
 from hawk.naming import DELETE_JOB, EVAL_SET_TAG, RETRY_JOB, STOP_JOB
 from hawk.settings import OrchestrationSettings
 from orchestration.one_op_job import one_op_job
+from orchestration.stack_trace import show_stack_trace
 
 _ID = {"eval_set_id": dg.Field(str, description="Id of the eval set, as `hawk list eval-sets` shows it.")}
 _ACTION = {
@@ -107,3 +108,5 @@ retry_eval_set = one_op_job(
     _ID,
     "Runs an eval set again in its folder. Samples that succeeded are kept; errors, cancelled and missing ones run.",
 )
+
+eval_set_jobs = [stop_eval_set, delete_eval_set, retry_eval_set, show_stack_trace]
