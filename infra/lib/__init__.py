@@ -1,0 +1,1 @@
+"""What every part of the program shares: configuration, sizes, names, tags and policy documents."""
