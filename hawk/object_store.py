@@ -25,6 +25,7 @@ def s3_client(settings: ObjectStoreSettings) -> "S3Client":
             connect_timeout=5,
             read_timeout=60,
             retries={"max_attempts": 3, "mode": "standard"},
+            signature_version="s3v4",  # of addresses that are signed for others, too
             s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
         ),
     )

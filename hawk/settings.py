@@ -131,6 +131,13 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
         default=256 * 1024**3, ge=1, description="Most that one person may have begun to bring at a time."
     )
     namespace_prefix: str = "inspect"
+    download_url_seconds: int = Field(
+        default=300, ge=10, le=600, description="How long an address holds that a file is downloaded from."
+    )
+    downloads_per_minute: int = Field(default=1200, ge=1, description="Most files a minute that one person asks for.")
+    browser_session_seconds: int = Field(
+        default=3600, ge=60, le=12 * 3600, description="Longest a browser may look at logs; its person's token may end it."
+    )
 
 
 class DoorSettings(DatabaseSettings, IdentitySettings, SecretStoreSettings):

@@ -11,11 +11,11 @@ from hawk.api.contracts import CredentialsRequest, CredentialsResponse
 from hawk.auth import Principal
 from hawk.config.load import validate_eval_set_mapping
 from hawk.errors import Conflict, NotAllowed, NotFound, Upstream
-from hawk.eval_set_folder import EvalSetFolder
+from hawk.eval_set_groups import declared_models, required_groups
 from hawk.eval_sets import EvalSetRow, find_eval_set
 from hawk.ids import JobId
 from hawk.naming import eval_set_prefix, runner_namespace, runner_service_account
-from hawk.permissions import UNRESOLVED_GROUP, groups_of_models, may_view, missing_groups, unseen_groups
+from hawk.permissions import UNRESOLVED_GROUP, may_view, missing_groups, unseen_groups
 from hawk.pod_tokens import PodTokenVerifier
 from hawk.session_policy import job_policy, policy_too_large, scan_prefix
 from hawk.settings import ApiSettings
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 MAX_SESSION_NAME = 64  # AssumeRole's limit
-
-_MODELS_FOUND = """
-select model from raw.eval where eval_set_id = %(id)s and model is not null
-union
-select role.model from raw.eval_model_role as role
-inner join raw.eval_import using (import_id) where eval_import.eval_set_id = %(id)s
-union
-select used.model from raw.eval_model_usage as used
-inner join raw.eval_import using (import_id) where eval_import.eval_set_id = %(id)s
-"""
 
 
 @dataclass(frozen=True)
@@ -115,12 +105,7 @@ class TokenBroker:
             )
 
     def _required_groups(self, connection: Connection[DictRow], row: EvalSetRow) -> frozenset[str]:
-        """Return the groups declared at launch, in the table and on S3, and of the models found in logs."""
-        names = {found["model"] for found in connection.execute(_MODELS_FOUND, {"id": row.eval_set_id})}
-        groups = groups_of_models(connection, names)
-        found = {groups.get(name) or UNRESOLVED_GROUP for name in names}
-        declared = EvalSetFolder(self.s3, self.settings.bucket, row.eval_set_id).read_models()
-        return frozenset(row.model_groups) | (declared.model_groups if declared else frozenset()) | found
+        return required_groups(connection, row, declared_models(self.s3, self.settings.bucket, row.eval_set_id))
 
     def _session(self, job_id: JobId, policy: str, *, sources: int) -> CredentialsResponse:
         from botocore.exceptions import BotoCoreError, ClientError

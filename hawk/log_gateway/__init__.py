@@ -1,0 +1,1 @@
+"""What stands between people and the bucket: which names they may ask for, who may see what, and its bytes."""
