@@ -111,8 +111,7 @@ class Proxy:
                 finally:
                     self._end(call)
             finally:
-                used = call.usage.total_tokens if call.usage else None
-                self._limits.leave(grant, used_tokens=0 if call.usage_state == "none" else used)
+                self._limits.leave(grant, used_tokens=_used_tokens(call))
         # Once it has the whole answer, the server calls it a disconnect too; so it comes after nobody watches.
         for message in last_messages:
             await send(message)
@@ -157,6 +156,13 @@ class Proxy:
 def create_app(settings: ProxySettings) -> Proxy:
     """Return the proxy as an ASGI app. Raises UserError for settings that make no sense."""
     return Proxy(settings)
+
+
+def _used_tokens(call: Call) -> int | None:
+    """Return what counts against a minute's tokens, None where nobody knows; `pending` was never forwarded."""
+    if call.usage_state in ("none", "pending"):
+        return 0
+    return call.usage.total_tokens if call.usage else None
 
 
 async def _send_refusal(call: Call, refusal: Refusal, send: Send) -> None:

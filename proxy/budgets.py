@@ -11,6 +11,7 @@ from proxy.registered import BudgetScope, Registered
 
 MAX_REMEMBERED = 10_000
 _WORDS = {"eval_set": "eval set", "user": "user", "team": "team"}
+_UNKNOWN = "The proxy does not know yet what was spent of a budget. Try again in a moment."
 _PERIOD_WORDS = {"total": "", "month": " for this month", "day": " for today"}
 
 
@@ -20,7 +21,7 @@ class Budgets:
     def __init__(self) -> None:
         self._limits: Mapping[BudgetScope, Decimal] = {}
         self._teams: Mapping[str, tuple[str, ...]] = {}
-        self._copied: Mapping[BudgetScope, Decimal] = {}
+        self._copied: Mapping[BudgetScope, Decimal] = {}  # those that are missing here are not known yet
         self._uncopied: defaultdict[BudgetScope, Decimal] = defaultdict(Decimal)
         self._being_copied: Mapping[BudgetScope, Decimal] = {}
         self._scopes_of: dict[tuple[str, str], tuple[BudgetScope, ...]] = {}
@@ -35,8 +36,10 @@ class Budgets:
         self._scopes_of = {}
 
     def check(self, call: Call) -> None:
-        """Raise Refusal where what the call may use is over what is left of a budget."""
+        """Raise Refusal where what the call may use is over what is left of a budget, or nobody knows what is left."""
         for scope in self._scopes(call):
+            if scope not in self._copied:
+                raise Refusal(Reason.UNAVAILABLE, _UNKNOWN, retry_after_seconds=1)
             limit, spent = self._limits[scope], self.spent(scope)
             if spent + call.reserved_usd > limit or spent >= limit:
                 raise Refusal(Reason.OVER_BUDGET, _message(scope, limit, spent, call.reserved_usd))

@@ -127,12 +127,12 @@ class Forwarder:
                     call.response_bytes += len(piece)
                     reader.feed(piece)
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
+            call.state = "complete"
         except UpstreamFailed as error:
             call.state = "broken"
             raise BrokenAnswer(error.failure.value) from error
         finally:
             _settle_usage(call, reader)
-        call.state = "complete"
         return [{"type": "http.response.body", "body": b""}]
 
     async def _whole(self, call: Call, connection: UpstreamConnection, reader: UsageReader) -> bytes:
@@ -144,8 +144,8 @@ class Forwarder:
         call.first_byte_seconds = time.monotonic() - call.began_at - call.waited_seconds
         call.response_bytes = len(body)
         reader.feed(body)
-        _settle_usage(call, reader)
         call.state = "complete"
+        _settle_usage(call, reader)
         return body
 
 
@@ -167,7 +167,7 @@ def _until(text: str, now: datetime) -> float:
 
 def _settle_usage(call: Call, reader: UsageReader) -> None:
     """Note what was used; what nobody says counts as missing, but an error uses nothing."""
-    call.usage = reader.usage()
+    call.usage = reader.usage(is_whole=call.state == "complete")
     if call.usage is not None:
         call.usage_state = "reported"
     elif call.status >= 400 or call.reserved_tokens == 0:

@@ -21,7 +21,7 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-# The client's own key; where the call goes and on whose account is for the proxy's settings to say.
+# The client's own key; where the call goes, on whose account, and that it is a POST, is for the proxy to say.
 CLIENT_ONLY = frozenset(
     {
         b"api-key",
@@ -38,6 +38,9 @@ CLIENT_ONLY = frozenset(
         b"x-api-key",
         b"x-goog-api-key",
         b"x-goog-user-project",
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
         b"x-real-ip",
     }
 )

@@ -125,7 +125,12 @@ class LedgerCopier:
         wait = self._seconds
         while True:
             await asyncio.sleep(wait)
-            wait = self._seconds if await self._try_once() else min(wait * 2, LONGEST_WAIT_SECONDS)
+            try:
+                is_done = await self._try_once()
+            except Exception:  # outermost: a ledger that is no longer copied must not go unnoticed
+                logger.exception("the ledger could not be copied")
+                self.is_current = is_done = False
+            wait = self._seconds if is_done else min(wait * 2, LONGEST_WAIT_SECONDS)
 
     async def _try_once(self) -> bool:
         try:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from hawk.errors import HawkError
+from hawk.errors import HawkError, NotFound, Upstream
 from hawk.model_registry.provider_keys import StoredKeys, secret_from_secrets_manager
 from hawk.settings import ProxySettings
 from proxy.providers import Provider, allowed_hosts, providers_of, registered_provider
@@ -34,6 +34,7 @@ class Providers:
         self._allowed = allowed_hosts(settings)
         self._stored = StoredKeys(settings.secret_key) if settings.secret_key else None
         self._registered = Registered()
+        self._last_of: dict[ProviderRow, Provider] = {}
         self._task: asyncio.Task[None] | None = None
         self.now: Mapping[str, Provider] = self._of_settings
 
@@ -57,27 +58,37 @@ class Providers:
 
     async def _read(self) -> None:
         registered = self._registered
-        known = {**self._of_settings, **self._with_stored_keys(registered)}
+        known = {**self._of_settings}
+        found = {row: await self._provider(row, registered) for row in self._rows_of_stored_keys(registered)}
+        known |= {row.name: provider for row, provider in found.items() if provider is not None and provider.has_key}
+        last_of: dict[ProviderRow, Provider] = {}
         for row in registered.provider_rows:
             known.pop(row.name, None)
-            if not row.is_active:
-                continue
-            try:
-                known[row.name] = registered_provider(row, await self._key(row, registered), allowed=self._allowed)
-            except HawkError as error:
-                logger.warning("a provider cannot be used", extra={"provider": row.name, "problem": str(error)})
-        self.now = known
+            provider = await self._provider(row, registered) if row.is_active else None
+            if provider is not None:
+                known[row.name] = last_of[row] = provider
+        if registered is self._registered:  # else another reading has overtaken this one
+            self.now, self._last_of = known, last_of
 
-    def _with_stored_keys(self, registered: Registered) -> dict[str, Provider]:
-        """Return providers of the settings whose key was handed in since."""
-        found: dict[str, Provider] = {}
-        for name in registered.stored_keys.keys() & self._of_settings.keys():
-            provider = self._of_settings[name]
-            row = ProviderRow(name, provider.kind, provider.upstream, "stored", is_active=True)
-            key = self._stored_key(row, registered)
-            if key is not None and provider.kind != "vertex":
-                found[name] = registered_provider(row, key, allowed=self._allowed)
-        return found
+    async def _provider(self, row: ProviderRow, registered: Registered) -> Provider | None:
+        """Return a registered provider, as it was last where its key cannot be asked for now; None if unusable."""
+        try:
+            return registered_provider(row, await self._key(row, registered), allowed=self._allowed)
+        except Upstream as error:
+            logger.warning("a provider's key is as it was last", extra={"provider": row.name, "problem": str(error)})
+            return self._last_of.get(row)
+        except HawkError as error:
+            logger.warning("a provider cannot be used", extra={"provider": row.name, "problem": str(error)})
+            return None
+
+    def _rows_of_stored_keys(self, registered: Registered) -> list[ProviderRow]:
+        """Return providers of the settings whose key was handed in since, as if they were registered."""
+        of_settings = [self._of_settings[name] for name in registered.stored_keys if name in self._of_settings]
+        return [
+            ProviderRow(provider.name, provider.kind, provider.upstream, "stored", is_active=True)
+            for provider in of_settings
+            if provider.kind != "vertex"
+        ]
 
     async def _key(self, row: ProviderRow, registered: Registered) -> SecretStr | None:
         kind, _, name = row.key_reference.partition(":")
@@ -85,10 +96,18 @@ class Providers:
             case "env":
                 return SecretStr(os.environ.get(name, "")) if _ENVIRONMENT_NAME.fullmatch(name) else None
             case "secret":
-                return await asyncio.to_thread(secret_from_secrets_manager, name)
+                return await self._key_in_secrets_manager(name)
             case "stored":
                 return self._stored_key(row, registered)
         return None
+
+    async def _key_in_secrets_manager(self, name: str) -> SecretStr | None:
+        """Return the key, None where its secret is gone. Raises Upstream."""
+        try:
+            return await asyncio.to_thread(secret_from_secrets_manager, name)
+        except NotFound as error:
+            logger.warning("a provider's key is gone", extra={"problem": str(error)})
+            return None
 
     def _stored_key(self, row: ProviderRow, registered: Registered) -> SecretStr | None:
         ciphertext = registered.stored_keys.get(row.name)

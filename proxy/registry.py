@@ -91,15 +91,21 @@ class Registry:
 
     async def _follow(self) -> None:
         while True:
-            with contextlib.suppress(psycopg.Error, OSError, TimeoutError):
-                async with await self._connect() as connection:
-                    await connection.execute(f"listen {REGISTRY_CHANNEL}")
-                    while True:
-                        await self._read(connection)
-                        async for _ in connection.notifies(timeout=self._seconds, stop_after=1):
-                            await asyncio.sleep(SETTLE_SECONDS)
-            logger.warning("the registry's database is away")
+            try:
+                await self._follow_while_connected()
+            except (psycopg.Error, OSError, TimeoutError):
+                logger.warning("the registry's database is away")
+            except Exception:  # outermost: a proxy that no longer hears of changes must not go unnoticed
+                logger.exception("the registry could not be read")
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow_while_connected(self) -> None:
+        async with await self._connect() as connection:
+            await connection.execute(f"listen {REGISTRY_CHANNEL}")
+            while True:
+                await self._read(connection)
+                async for _ in connection.notifies(timeout=self._seconds, stop_after=1):
+                    await asyncio.sleep(SETTLE_SECONDS)
 
     async def _read_anew(self) -> None:
         asked_at = time.monotonic()

@@ -1,16 +1,15 @@
 """Keys of providers at rest: encrypted in ops.provider_key, or in AWS Secrets Manager."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import SecretStr
 
-from hawk.errors import Bug, Upstream, UserError
-
-if TYPE_CHECKING:
-    pass
+from hawk.errors import Bug, NotFound, Upstream, UserError
 
 MAX_KEY_CHARACTERS = 8192
+# What Secrets Manager says of a secret that was deleted, or will be.
+_NO_SUCH_SECRET = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
 # env:NAME_API_KEY of the proxy's environment | secret:NAME or ARN in Secrets Manager | stored | none
 KEY_REFERENCE = re.compile(r"env:(?!HAWK_)[A-Z][A-Z0-9_]*_API_KEY|secret:[A-Za-z0-9/_+=.@:-]{1,512}|stored|none")
 
@@ -68,12 +67,17 @@ class StoredKeys:
 
 
 def secret_from_secrets_manager(name: str, *, client: Any = None) -> SecretStr:
-    """Return a secret's text. Raises Upstream where Secrets Manager does not give it."""
+    """Return a secret's text. Raises NotFound where there is none, Upstream where Secrets Manager does not give it."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         client = client or boto3.client("secretsmanager")
         return SecretStr(str(client.get_secret_value(SecretId=name).get("SecretString", "")))
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _NO_SUCH_SECRET:
+            raise NotFound(f"Secrets Manager has no secret {name!r}.", value=name) from error
+        raise Upstream(f"Secrets Manager does not give the secret {name!r}: {code}.") from error
+    except BotoCoreError as error:
         raise Upstream(f"Secrets Manager does not give the secret {name!r}: {type(error).__name__}.") from error

@@ -160,7 +160,7 @@ def test_key_in_secrets_manager_is_read():
     import boto3
     from moto import mock_aws
 
-    from hawk.errors import Upstream
+    from hawk.errors import NotFound
 
     with mock_aws():
         client = boto3.client(
@@ -169,5 +169,5 @@ def test_key_in_secrets_manager_is_read():
         client.create_secret(Name="hawk/keys/groq", SecretString="gsk-1")
 
         assert secret_from_secrets_manager("hawk/keys/groq", client=client).get_secret_value() == "gsk-1"
-        with pytest.raises(Upstream):
+        with pytest.raises(NotFound):
             secret_from_secrets_manager("hawk/keys/other", client=client)

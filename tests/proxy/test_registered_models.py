@@ -191,6 +191,52 @@ class TestProviders:
 
         assert provider.last.header("authorization") == "Bearer sk-openai-real"
 
+    def test_key_in_secrets_manager_stays_while_it_is_away_and_goes_with_its_secret(
+        self, own, database, provider, monkeypatch
+    ):
+        import boto3
+        from moto import mock_aws
+
+        def sent_key() -> str:
+            status = post(own, "/gpu/v1/chat/completions", chat("echo")).status_code
+            return str(provider.last.header("authorization")) if status == 200 else str(status)
+
+        def note_a_change(name: str) -> None:
+            """Change the registry, and return when the proxy has read it."""
+            database.execute("insert into ops.model_group values (%s, 'public')", [f"openai/{name}"])
+            wait_until(lambda: post(own, CHAT, chat(name)).status_code == 200)
+
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(variable, "test")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        with mock_aws():
+            secrets = boto3.client("secretsmanager")
+            secrets.create_secret(Name="hawk/keys/gpu", SecretString="sk-secret")
+            self.register(database, provider.url, "secret:hawk/keys/gpu")
+            wait_until(lambda: sent_key() == "Bearer sk-secret")
+
+            monkeypatch.delenv("AWS_DEFAULT_REGION")
+            note_a_change("marker-1")
+            assert sent_key() == "Bearer sk-secret"
+
+            monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            secrets.delete_secret(SecretId="hawk/keys/gpu", ForceDeleteWithoutRecovery=True)
+            note_a_change("marker-2")
+            assert sent_key() == "503"
+
+    @pytest.mark.parametrize("key", ["sk-\u00fcnprintable", "sk-a\nb", " "])
+    def test_stored_key_that_no_header_can_hold_harms_nothing_else(self, own, database, provider, key):
+        ciphertext = StoredKeys(SecretStr(SECRET_KEY)).encrypt(SecretStr(key))
+        database.execute("insert into ops.provider_key values ('openai', %s, 'admin', now())", [ciphertext])
+        database.execute("insert into ops.model_group values ('openai/marker', 'public')")
+
+        wait_until(lambda: post(own, CHAT, chat("marker")).status_code == 200)
+        assert provider.last.header("authorization") == "Bearer sk-openai-real"
+
+        database.execute("delete from ops.provider_key")
+        database.execute("update ops.model_group set model_group = 'private' where model_name = 'openai/marker'")
+        wait_until(lambda: post(own, CHAT, chat("marker")).status_code == 403)
+
     def test_provider_that_is_switched_off_is_404(self, own, database, provider):
         self.register(database, provider.url, "none", name="openai")
         database.execute("update ops.model_provider set is_active = false")

@@ -160,6 +160,31 @@ def test_usage_that_nobody_can_read_is_missing_and_not_zero(dialect, answer, con
     assert read(dialect, answer, content_type=content_type, coding=coding) is None
 
 
+GOOGLE_PART = b'data: {"candidates": [{}], "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 1}}\n\n'
+GOOGLE_LAST = GOOGLE_PART.replace(b"[{}]", b'[{"finishReason": "STOP"}]')
+COUNTED_PART = b'data: {"choices": [{}], "usage": {"prompt_tokens": 4, "completion_tokens": 1}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("dialect", "pieces", "usage"),
+    [
+        ("openai", [COUNTED_PART], None),
+        ("openai", [COUNTED_PART, COUNTED_PART.replace(b"[{}]", b"[]")], TokenUsage(4, 1)),
+        ("openai", [COUNTED_PART, b"data: [DONE]\n\n"], TokenUsage(4, 1)),
+        ("openai", [RESPONSES_STREAM], CHAT_USAGE),
+        ("anthropic", [ANTHROPIC_STREAM], ANTHROPIC_USAGE),
+        ("google", [GOOGLE_PART], None),
+        ("google", [GOOGLE_PART, GOOGLE_LAST], TokenUsage(4, 1)),
+    ],
+)
+def test_of_an_answer_that_breaks_off_only_the_last_count_is_taken(dialect, pieces, usage):
+    reader = UsageReader(dialect, content_type=SSE, coding=b"")
+    for piece in pieces:
+        reader.feed(piece)
+
+    assert reader.usage(is_whole=False) == usage
+
+
 def test_line_that_is_too_long_is_skipped_and_the_next_read():
     long = b"data: " + b"x" * 1_000_000
 
