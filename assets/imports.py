@@ -19,11 +19,16 @@ DESCRIPTIONS = {
     "eval_import": "Imports that stand; deleting one deletes all its raw rows. One row per eval.",
     "eval": "Headers of logs: task, model, config, results. One row per eval.",
     "eval_metric": "Metrics that Inspect computed itself. One row per eval, score, reducer and metric.",
+    "eval_model": "Models that an eval names or calls, with their canonical names. One row per eval and model.",
     "eval_model_role": "Models in roles. One row per eval, role and model.",
     "eval_model_usage": "Tokens of a whole eval, as its log's statistics say. One row per eval and model.",
     "sample": "Samples, every attempt that a log has. One row per eval and sample uuid.",
     "sample_model_usage": "Tokens of a sample. One row per eval, sample uuid and model.",
     "score": "Scores, intermediate ones too. One row per eval, sample uuid, scorer and index.",
+    "earlier_score": (
+        "Scores that an earlier version of a log had and the one that stands lacks; history, which does not count. "
+        "One row per eval, sample uuid, scorer and index."
+    ),
     "message": "Messages of conversations. One row per eval, sample uuid and place.",
     "event": "Events of transcripts. One row per eval, sample uuid and place.",
     "event_pool": "Messages and model calls that many events share. One row per eval, sample uuid, pool and place.",

@@ -11,8 +11,8 @@ from hawk.warehouse.chunked_sample import PART_OF_CHUNKED, SHELL, chunked_sample
 from hawk.warehouse.clean_json import clean_json, clean_strings
 from hawk.warehouse.decoding import Reader, decode
 from hawk.warehouse.json_cursor import JsonCursor, JsonText
-from hawk.warehouse.log_archive import BrokenLog, LogArchive
-from hawk.warehouse.log_sample import LogSample, sample_of_json, sample_of_summary
+from hawk.warehouse.log_archive import BrokenLog, DamagedPart, LogArchive
+from hawk.warehouse.log_sample import LogSample, key_of, sample_of_json, sample_of_summary
 from hawk.warehouse.log_source import LogSource
 from hawk.warehouse.read_limits import MEBIBYTE, ReadLimits
 from hawk.warehouse.records import NOTHING, HeaderRecord
@@ -32,10 +32,14 @@ _NUMBERED = re.compile(r"(\d+)\.json")
 
 _read_header = Reader(HeaderRecord).read
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
+_decode_any = msgspec.json.Decoder(Raw).decode
 
 
 class ArchiveLog:
-    """The log in an archive. With a reason for `salvage`, members that cannot be read are passed over."""
+    """The log in an archive. Members that cannot be read are passed over, as long as any sample can.
+
+    `salvage` says from the beginning that the archive is cut off, or from some time on what is damaged in it.
+    """
 
     def __init__(
         self, source: LogSource, archive: LogArchive, limits: ReadLimits, *, salvage: str | None = None
@@ -43,7 +47,11 @@ class ArchiveLog:
         self.source = source
         self.salvage = salvage
         self.lost = archive.lost
+        self._is_cut_off = salvage is not None
+        self._first_damage: DamagedPart | None = None
         self._archive = archive
+        self._seen: set[tuple[str, int]] = set()
+        self._last_name = ""  # of the sample that was yielded last
         self._limits = limits
         self.header, self.other = self._read_header()
 
@@ -52,45 +60,68 @@ class ArchiveLog:
             return NOTHING
         if self._archive.size_bytes(REDUCTIONS) > MAX_JSON_BYTES:
             return Raw(omitted(self._archive.size_bytes(REDUCTIONS)))
-        data = clean_strings(self._archive.read(REDUCTIONS))
-        return decode(msgspec.json.Decoder(Raw).decode, data, REDUCTIONS)
+        try:
+            data = clean_strings(self._archive.read(REDUCTIONS))
+            return decode(_decode_any, data, REDUCTIONS)
+        except DamagedPart as error:
+            self._pass_over(REDUCTIONS, error)
+            return NOTHING
 
     def samples(self) -> Iterator[LogSample]:
-        seen: set[tuple[str, int]] = set()
-        for name in self._sample_names():
-            try:
-                with contextlib.ExitStack() as resources:
+        names = self._sample_names()
+        for name in names:
+            with contextlib.ExitStack() as resources:
+                try:
                     sample = self._sample(name, resources)
-                    seen.add((str(sample.record.id), sample.record.epoch))
-                    yield sample
-            except BrokenLog:
-                if self.salvage is None:
-                    raise
-                self.lost.append(name)
-        for key, sample in self._summarized(seen).items():
-            if key not in seen:
+                except DamagedPart as error:
+                    self._pass_over(name, error)
+                    continue
+                self._last_name = name
+                self._seen.add(key_of(sample.record))
                 yield sample
+        if names and not self._seen and self._first_damage and not self._is_cut_off:
+            raise self._first_damage
+        self._last_name = ""
+        yield from self._summarized().values()
+
+    def lose(self, sample: LogSample, error: DamagedPart) -> None:
+        self._seen.discard(key_of(sample.record))
+        self._pass_over(self._last_name or f"the summary of sample {sample.record.id}", error)
 
     def close(self) -> None:
         self.source.close()
 
     def _read_header(self) -> tuple[HeaderRecord, Mapping[str, Raw]]:
-        name = HEADER if HEADER in self._archive else START
-        if name not in self._archive:
+        """Return the header that the eval's end wrote, else the one of its beginning and what was changed since."""
+        if HEADER in self._archive:
+            try:
+                return self._header_in(HEADER)
+            except DamagedPart as error:
+                if START not in self._archive:
+                    raise
+                self._pass_over(HEADER, error)
+        if START not in self._archive:
             raise BrokenLog(
                 "The archive has neither header.json nor _journal/start.json, so it is not an Inspect log.",
                 hint="Check that the file was written by Inspect.",
             )
+        header, other = self._header_in(START)
+        updates = list(self._config_updates())
+        return header, {**other, "config_updates": Raw(b"[%b]" % b",".join(updates))} if updates else other
+
+    def _header_in(self, name: str) -> tuple[HeaderRecord, Mapping[str, Raw]]:
         if self._archive.size_bytes(name) > _MAX_HEADER_BYTES:
             raise BrokenLog(
                 f"{name} has {self._archive.size_bytes(name)} bytes, more than the {_MAX_HEADER_BYTES} read."
             )
-        header, other = decode(_read_header, clean_strings(self._archive.read(name)), name)
-        if name == HEADER or not (updates := self._archive.names(CONFIG_JOURNAL)):
-            return header, other
-        # What was changed while the eval ran, which its end will put into the header.
-        parts = [clean_json(self._archive.read(update)) for update in sorted(updates, key=_number)]
-        return header, {**other, "config_updates": Raw(b"[%b]" % b",".join(parts))}
+        return decode(_read_header, clean_strings(self._archive.read(name)), name)
+
+    def _config_updates(self) -> Iterator[Raw]:
+        for name in sorted(self._archive.names(CONFIG_JOURNAL), key=_number):
+            try:
+                yield decode(_decode_any, clean_json(self._archive.read(name)), name)
+            except DamagedPart as error:
+                self._pass_over(name, error)
 
     def _sample_names(self) -> list[str]:
         """Return a name for each sample: its only entry, or the main one of those that it is stored in."""
@@ -110,30 +141,32 @@ class ArchiveLog:
             return sample_of_json(clean_strings(self._archive.read(name)), name)
         return streamed_sample(resources.enter_context(JsonText(self._archive.pieces(name), name)), name)
 
-    def _summarized(self, seen: set[tuple[str, int]]) -> dict[tuple[str, int], LogSample]:
-        """Return the samples, apart from those seen, that only their summaries tell of."""
+    def _summarized(self) -> dict[tuple[str, int], LogSample]:
+        """Return the samples, apart from those that were read, that only their summaries tell of."""
         names = [SUMMARIES] if SUMMARIES in self._archive else sorted(self._archive.names(SUMMARY_JOURNAL), key=_number)
         found: dict[tuple[str, int], LogSample] = {}
         for name in names:
-            for data in self._list(name):
-                sample = sample_of_summary(data, name)
-                key = str(sample.record.id), sample.record.epoch
-                if key not in seen:
-                    found[key] = sample  # the later one counts
+            try:
+                for data in self._list(name):
+                    sample = sample_of_summary(data, name)
+                    if key_of(sample.record) not in self._seen:
+                        found[key_of(sample.record)] = sample  # the later one counts
+            except DamagedPart as error:
+                self._pass_over(name, error)
         return found
 
     def _list(self, name: str) -> Iterator[Raw]:
-        try:
-            if self._archive.size_bytes(name) <= self._limits.sample_memory_bytes:
-                yield from decode(_decode_list, clean_json(self._archive.read(name)), name)
-                return
-            with JsonText(self._archive.pieces(name), name) as text:
-                text.clean_numbers()
-                yield from JsonCursor(text).values()
-        except BrokenLog:
-            if self.salvage is None:
-                raise
-            self.lost.append(name)
+        if self._archive.size_bytes(name) <= self._limits.sample_memory_bytes:
+            yield from decode(_decode_list, clean_json(self._archive.read(name)), name)
+            return
+        with JsonText(self._archive.pieces(name), name) as text:
+            text.clean_numbers()
+            yield from JsonCursor(text).values()
+
+    def _pass_over(self, name: str, error: DamagedPart) -> None:
+        self._first_damage = self._first_damage or error
+        self.salvage = self.salvage or error.message
+        self.lost.append(name)
 
 
 def _number(name: str) -> int:

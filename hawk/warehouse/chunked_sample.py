@@ -13,7 +13,7 @@ from msgspec import Raw
 from hawk.warehouse.clean_json import clean_json, clean_strings
 from hawk.warehouse.decoding import decode, decode_as
 from hawk.warehouse.json_cursor import JsonCursor, JsonText
-from hawk.warehouse.log_archive import BrokenLog, LogArchive
+from hawk.warehouse.log_archive import DamagedPart, LogArchive
 from hawk.warehouse.log_sample import CALL_POOL, MESSAGE_POOL, LogSample, sample_of_json
 from hawk.warehouse.read_limits import ReadLimits
 
@@ -64,7 +64,7 @@ class ChunkedTranscript:
                 if chunk[0] != start:
                     chunk = (start, list(self._chunk("messages", start)))
                 if index - start >= len(chunk[1]):
-                    raise BrokenLog(f"{self._prefix} refers to a message {index} that it has not.")
+                    raise DamagedPart(f"{self._prefix} refers to a message {index} that it has not.")
                 yield chunk[1][index - start]
 
     def events(self) -> Iterable[Raw]:
@@ -100,7 +100,7 @@ class ChunkedTranscript:
     def _chunk(self, part: str, start: int) -> Iterator[Raw]:
         name = self._name(part, start)
         if name not in self._archive:
-            raise BrokenLog(f"{name} is missing; the file is damaged.")
+            raise DamagedPart(f"{name} is missing; the file is damaged.")
         if self._archive.size_bytes(name) <= self._limits.sample_memory_bytes:
             yield from decode(_decode_list, clean_json(self._archive.read(name)), name)
             return

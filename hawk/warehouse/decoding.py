@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from hawk.warehouse.clean_json import without_odd_constants
-from hawk.warehouse.log_archive import BrokenLog
+from hawk.warehouse.log_archive import BrokenLog, DamagedPart
 
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -40,12 +40,15 @@ def unknown_fields(fields: Mapping[str, Raw], record: type[msgspec.Struct]) -> d
 
 
 def decode_as[T](kind: type[T], data: bytes | Raw, name: str) -> T:
-    """Return JSON as some type. Raises BrokenLog that says which part of the log, and what is wrong."""
+    """Return JSON as some type. Raises DamagedPart that says which part of the log, and what is wrong."""
     return decode(msgspec.json.Decoder(kind).decode, data, name)
 
 
 def decode[T](decoder: Callable[[Any], T], data: bytes | Raw, name: str) -> T:
-    """Return what a decoder makes of JSON. Raises BrokenLog that says which part of the log, and what is wrong."""
+    """Return what a decoder makes of JSON. Raises DamagedPart that says which part of the log, and what is wrong.
+
+    What is nested too deeply was made to harm: BrokenLog.
+    """
     try:
         try:
             return decoder(data)
@@ -59,4 +62,4 @@ def decode[T](decoder: Callable[[Any], T], data: bytes | Raw, name: str) -> T:
     except RecursionError as error:
         raise BrokenLog(f"{name} is nested too deeply to be read.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenLog(f"{name} is not what Inspect writes there: {error}.") from error
+        raise DamagedPart(f"{name} is not what Inspect writes there: {error}.") from error

@@ -22,12 +22,11 @@ from hawk.warehouse.inbox import InboxEntry, LogObject
 from hawk.warehouse.live_log import read_buffer
 from hawk.warehouse.log_archive import BrokenLog
 from hawk.warehouse.log_buffer import BufferFolder, S3BufferFolder
-from hawk.warehouse.log_source import LogSource, ObjectChanged, S3Source, s3_errors
+from hawk.warehouse.log_source import ObjectChanged, S3Source, s3_errors
 from hawk.warehouse.partitions import ensure_partitions
 from hawk.warehouse.read_limits import DEFAULT_LIMITS, ReadLimits
-from hawk.warehouse.reader import EvalLog, open_log, salvage_log
+from hawk.warehouse.reader import EvalLog, open_readable
 from hawk.warehouse.replace_rows import Arrival, damage_of, replace_rows
-from hawk.warehouse.zip_directory import TruncatedLog
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -121,7 +120,7 @@ def import_log(
 
     def open_it() -> EvalLog:
         source = S3Source(s3, entry.bucket, entry.key, etag=entry.etag)
-        return _with_buffer(_open(source, limits), S3BufferFolder(s3, entry.bucket, entry.key), limits)
+        return _with_buffer(open_readable(source, limits), S3BufferFolder(s3, entry.bucket, entry.key), limits)
 
     try:
         return import_from(connection, open_it, entry, force=force, max_attempts=max_attempts)
@@ -199,18 +198,6 @@ def _import_once(
         rows_of_table=made.rows_of_table,
         seconds=time.monotonic() - begun,
     )
-
-
-def _open(source: LogSource, limits: ReadLimits) -> EvalLog:
-    """Return the log in a source, or what can be read of it; the source is let go of where there is nothing."""
-    with contextlib.ExitStack() as source_is_open:
-        source_is_open.callback(source.close)
-        try:
-            log = open_log(source, limits)
-        except TruncatedLog as error:
-            log = salvage_log(source, error, limits)
-        source_is_open.pop_all()
-    return log
 
 
 def _with_buffer(log: EvalLog, folder: BufferFolder, limits: ReadLimits) -> EvalLog:

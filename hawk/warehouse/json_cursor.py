@@ -18,7 +18,7 @@ from hawk.errors import Upstream
 from hawk.warehouse.clean_json import clean_pieces, clean_string_pieces
 from hawk.warehouse.read_limits import MEBIBYTE
 from hawk.warehouse.rows import MAX_JSON_BYTES, omitted
-from hawk.warehouse.zip_directory import BrokenLog
+from hawk.warehouse.zip_directory import BrokenLog, DamagedPart
 
 _BUFFER_BYTES = MEBIBYTE
 _NEAR_BYTES = 64 * 1024  # nearly all values end within
@@ -34,7 +34,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
-class MalformedJson(BrokenLog):
+class MalformedJson(DamagedPart):
     """What is read is not JSON, or has numbers that are none (NaN, Infinity): `JsonText.clean_numbers` helps then."""
 
 

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from hawk.warehouse.decoding import Reader, decode
 from hawk.warehouse.json_cursor import JsonCursor, JsonText, MalformedJson
-from hawk.warehouse.log_archive import PIECE_BYTES, BrokenLog
+from hawk.warehouse.log_archive import PIECE_BYTES, BrokenLog, DamagedPart
 from hawk.warehouse.log_sample import LogSample, sample_of_json
 from hawk.warehouse.log_source import LogSource
 from hawk.warehouse.read_limits import ReadLimits
@@ -23,8 +23,6 @@ _read_header = Reader(HeaderRecord).read
 class JsonLog:
     """The log in a JSON document."""
 
-    salvage: str | None = None
-
     def __init__(self, source: LogSource, limits: ReadLimits) -> None:
         if source.size_bytes > limits.max_log_bytes:
             raise BrokenLog(
@@ -32,7 +30,10 @@ class JsonLog:
                 hint="Write it in Inspect's .eval format.",
             )
         self.source = source
+        self.salvage: str | None = None
         self.lost: list[str] = []
+        self._first_damage: DamagedPart | None = None
+        self._last_name = ""  # of the sample that was read last
         self._limits = limits
         self._text = JsonText(_pieces(source), _NAME)
         try:
@@ -48,11 +49,26 @@ class JsonLog:
 
     def samples(self) -> Iterator[LogSample]:
         for index, (begin, end) in enumerate(zip(self._begins, self._ends, strict=True)):
-            name = f"samples[{index}]"
-            if end - begin <= self._limits.sample_memory_bytes:
-                yield sample_of_json(self._text.read(begin, end - begin), name)
-            else:
-                yield streamed_sample(self._text, name, begin)
+            self._last_name = name = f"samples[{index}]"
+            try:
+                if end - begin <= self._limits.sample_memory_bytes:
+                    sample = sample_of_json(self._text.read(begin, end - begin), name)
+                else:
+                    sample = streamed_sample(self._text, name, begin)
+            except DamagedPart as error:
+                self._pass_over(error)
+                continue
+            yield sample
+        if self._first_damage and len(self.lost) == len(self._begins):
+            raise self._first_damage
+
+    def lose(self, sample: LogSample, error: DamagedPart) -> None:
+        self._pass_over(error)
+
+    def _pass_over(self, error: DamagedPart) -> None:
+        self._first_damage = self._first_damage or error
+        self.salvage = self.salvage or error.message
+        self.lost.append(self._last_name)
 
     def close(self) -> None:
         self._text.close()

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Raw
 
 from hawk.errors import NotFound
-from hawk.warehouse.log_archive import BrokenLog
+from hawk.warehouse.log_archive import BrokenLog, DamagedPart
 from hawk.warehouse.log_buffer import BufferFolder, LogBuffer, RunningSample, SegmentData
-from hawk.warehouse.log_sample import CALL_POOL, MESSAGE_POOL, LogSample, sample_of_summary
+from hawk.warehouse.log_sample import CALL_POOL, MESSAGE_POOL, LogSample, key_of, sample_of_summary
 from hawk.warehouse.raw_json import is_given
 from hawk.warehouse.read_limits import DEFAULT_LIMITS, ReadLimits
 from hawk.warehouse.reader import EvalLog
-from hawk.warehouse.records import NOTHING, SampleRecord
+from hawk.warehouse.records import NOTHING
 
 _Key = tuple[str, int]  # id and epoch of a sample
 _Place = tuple[int, int]  # offset and length in the file on disk
@@ -73,11 +73,16 @@ class LiveLog:
         self.source = log.source
         self.header = log.header
         self.other: Mapping[str, Raw] = log.other
-        self.salvage = log.salvage
         self.lost = log.lost
         self.version = buffer.version
         self._log = log
         self._buffer = buffer
+        self._is_running = False  # the sample that was yielded last
+        self._lost_running: set[_Key] = set()
+
+    @property
+    def salvage(self) -> str | None:
+        return self._log.salvage
 
     def reductions(self) -> Raw:
         return self._log.reductions()
@@ -86,17 +91,27 @@ class LiveLog:
         running: dict[_Key, tuple[LogSample, RunningSample]] = {}
         for entry in self._buffer.manifest.samples:
             sample = sample_of_summary(entry.summary, "the buffer's manifest")
-            running[_key(sample.record)] = (sample, entry)
+            running[key_of(sample.record)] = (sample, entry)
         for sample in self._log.samples():
             if sample.is_complete:
-                running.pop(_key(sample.record), None)
-            elif _key(sample.record) in running:
+                running.pop(key_of(sample.record), None)
+            elif key_of(sample.record) in running:
                 continue
             yield sample
         with tempfile.TemporaryFile(prefix="hawk-buffer-") as disk:
             transcripts = self._transcripts(running, disk)
             for key, (sample, _) in running.items():
+                self._is_running = True
                 yield _running_sample(sample, transcripts.get(key))
+                if key in self._lost_running:
+                    yield sample
+
+    def lose(self, sample: LogSample, error: DamagedPart) -> None:
+        if self._is_running:
+            self._lost_running.add(key_of(sample.record))
+            self.lost.append(f"the buffer of sample {sample.record.id}")
+        else:
+            self._log.lose(sample, error)
 
     def close(self) -> None:
         self._log.close()
@@ -218,7 +233,3 @@ def _running_sample(sample: LogSample, transcript: RunningTranscript | None) -> 
         begun = {name: getattr(transcript.started, name) for name in StartedSampleRecord.__struct_fields__}
         record = msgspec.structs.replace(record, **{name: value for name, value in begun.items() if is_given(value)})
     return LogSample(record, transcript, sample.other, is_complete=False)
-
-
-def _key(record: SampleRecord) -> _Key:
-    return str(record.id), record.epoch

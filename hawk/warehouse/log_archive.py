@@ -14,13 +14,14 @@ from hawk.warehouse.zip_directory import (
     LOCAL_HEADER,
     LOCAL_SIGNATURE,
     BrokenLog,
+    DamagedPart,
     TruncatedLog,
     ZipEntry,
     read_directory,
     walk_members,
 )
 
-__all__ = ["PIECE_BYTES", "BrokenLog", "LogArchive", "TruncatedLog"]
+__all__ = ["PIECE_BYTES", "BrokenLog", "DamagedPart", "LogArchive", "TruncatedLog"]
 
 PIECE_BYTES = MEBIBYTE
 
@@ -72,12 +73,15 @@ class LogArchive:
         return self._entries[name].size_bytes
 
     def read(self, name: str) -> bytes:
-        """Return a member's bytes, checked against its CRC. Raises BrokenLog that names the member."""
+        """Return a member's bytes, checked against its CRC. Raises DamagedPart that names the member."""
         pieces = list(self.pieces(name))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """Yield a member's bytes a piece at a time. Raises BrokenLog, at the end too: only then they are known good."""
+        """Yield a member's bytes a piece at a time; that they are good is known when the last one came.
+
+        Raises DamagedPart that names the member.
+        """
         entry = self._entries[name]
         if entry.flags & _ENCRYPTED:
             raise BrokenLog(f"{name} is encrypted.", hint="Write the log without a password.")
@@ -93,9 +97,9 @@ class LogArchive:
                     break
                 yield piece
         except (zlib.error, zstandard.ZstdError) as error:
-            raise BrokenLog(f"{name} cannot be decompressed ({error}); the file is damaged.") from error
+            raise DamagedPart(f"{name} cannot be decompressed ({error}); the file is damaged.") from error
         if size != entry.size_bytes or crc != entry.crc:
-            raise BrokenLog(f"{name} does not match its checksum; the file is damaged.")
+            raise DamagedPart(f"{name} does not match its checksum; the file is damaged.")
 
 
 class _PackedBytes(io.RawIOBase):
@@ -107,17 +111,17 @@ class _PackedBytes(io.RawIOBase):
         self.left = entry.compressed_bytes
         start = source.read(entry.offset, LOCAL_HEADER.size)
         if len(start) < LOCAL_HEADER.size:
-            raise BrokenLog(f"{entry.name} lies behind the end of the file; the file is damaged.")
+            raise DamagedPart(f"{entry.name} lies behind the end of the file; the file is damaged.")
         signature, *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack(start)
         if signature != LOCAL_SIGNATURE:
-            raise BrokenLog(f"{entry.name} is not where the zip's directory says; the file is damaged.")
+            raise DamagedPart(f"{entry.name} is not where the zip's directory says; the file is damaged.")
         self._offset = entry.offset + LOCAL_HEADER.size + name_bytes + extra_bytes
 
     def read(self, size: int = -1, /) -> bytes:
         wanted = self.left if size < 0 else min(size, self.left)
         data = self._source.read(self._offset, wanted)
         if len(data) < wanted:
-            raise BrokenLog(f"{self._name} is cut off; the file is damaged.")
+            raise DamagedPart(f"{self._name} is cut off; the file is damaged.")
         self._offset += wanted
         self.left -= wanted
         return data

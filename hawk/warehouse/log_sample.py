@@ -84,6 +84,11 @@ class RecordTranscript:
         return (self._attachments or {}).get(name)
 
 
+def key_of(record: SampleRecord) -> tuple[str, int]:
+    """Return by what a log knows a sample: its id and epoch."""
+    return str(record.id), record.epoch
+
+
 def sample_of_json(data: bytes | Raw, name: str) -> LogSample:
     """Return the sample that stands in JSON; `name` says where, for what is wrong with it."""
     record, other = decode(_read_sample, data, name)

@@ -3,6 +3,7 @@
 Understands what inspect-ai 0.3.41 (October 2024) and later write, finished or still growing.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ from msgspec import Raw
 
 from hawk.warehouse.archive_log import HEADER, START, ArchiveLog
 from hawk.warehouse.json_log import JsonLog
-from hawk.warehouse.log_archive import BrokenLog, LogArchive
+from hawk.warehouse.log_archive import BrokenLog, DamagedPart, LogArchive, TruncatedLog
 from hawk.warehouse.log_sample import LogSample
 from hawk.warehouse.log_source import FileSource, LogSource
 from hawk.warehouse.read_limits import DEFAULT_LIMITS, ReadLimits
@@ -24,15 +25,27 @@ class EvalLog(Protocol):
     source: LogSource
     header: HeaderRecord
     other: Mapping[str, Raw]  # fields of the header that the record does not name
-    salvage: str | None  # why only a part of it can be read; none where all can
     lost: list[str]  # names of what could not be read, complete when the samples have been read
+
+    @property
+    def salvage(self) -> str | None:
+        """Why only a part of it can be read; None where all can, as far as it has been read."""
+        ...
 
     def reductions(self) -> Raw:
         """Return each sample's scores reduced over its epochs, as JSON; empty where there are none."""
         ...
 
     def samples(self) -> Iterator[LogSample]:
-        """Yield the samples, each once. A sample's transcript can be read until the next sample is asked for."""
+        """Yield the samples, each once. A sample's transcript can be read until the next sample is asked for.
+
+        Those that are damaged are passed over, and represented by their summaries where there are some. Raises
+        DamagedPart where no sample of a whole file can be read.
+        """
+        ...
+
+    def lose(self, sample: LogSample, error: DamagedPart) -> None:
+        """Treat the sample that was yielded last as one that cannot be read: its transcript is damaged."""
         ...
 
     def close(self) -> None:
@@ -63,6 +76,18 @@ def salvage_log(source: LogSource, error: BrokenLog, limits: ReadLimits = DEFAUL
     if HEADER not in archive and START not in archive:
         raise error
     return ArchiveLog(source, archive, limits, salvage=error.message)
+
+
+def open_readable(source: LogSource, limits: ReadLimits = DEFAULT_LIMITS) -> EvalLog:
+    """Return the log in a source, or what there is of one that was cut off; the source is closed where it is none."""
+    with contextlib.ExitStack() as source_is_open:
+        source_is_open.callback(source.close)
+        try:
+            log = open_log(source, limits)
+        except TruncatedLog as error:
+            log = salvage_log(source, error, limits)
+        source_is_open.pop_all()
+    return log
 
 
 def open_file(path: Path, limits: ReadLimits = DEFAULT_LIMITS) -> EvalLog:

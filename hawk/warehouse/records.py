@@ -266,6 +266,18 @@ class SummaryRecord(msgspec.Struct):
     limit: Raw = NOTHING
 
 
+class RequestRecord(msgspec.Struct):
+    """What a provider was sent, as far as its name for the model is asked for."""
+
+    model: Any = None
+
+
+class CallRecord(msgspec.Struct):
+    """`call` of a model event."""
+
+    request: RequestRecord | None = None
+
+
 class EventRecord(msgspec.Struct):
     """The fields by which people look for events; `error` and `output` differ by kind."""
 
@@ -281,6 +293,7 @@ class EventRecord(msgspec.Struct):
     function: str | None = None
     retries: Int4 | None = None
     output: CallOutputRecord | str | None = None
+    call: CallRecord | None = None
     error: ErrorRecord | str | None = None
     intermediate: bool = False
 

@@ -1,7 +1,7 @@
 """Puts the rows of a log in the place of those of its earlier version; the inside of an import's transaction."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,13 +9,18 @@ import psycopg
 from psycopg.rows import dict_row, tuple_row
 
 from hawk.errors import Bug
-from hawk.warehouse.eval_rows import EvalSummary, eval_detail_rows, eval_row
+from hawk.warehouse.earlier_scores import forget_scores_that_stand, keep_scores
+from hawk.warehouse.eval_rows import STARTED, EvalSummary, eval_detail_rows, eval_row
 from hawk.warehouse.import_rules import ImportState, LogVersion, reason_to_leave
 from hawk.warehouse.live_log import LiveLog
+from hawk.warehouse.log_archive import BrokenLog, DamagedPart
+from hawk.warehouse.model_names import ModelNames
 from hawk.warehouse.ownership import decide_owners
 from hawk.warehouse.reader import EvalLog
 from hawk.warehouse.sample_rows import SampleContext, made_uuid, sample_batches, uuid_of
 from hawk.warehouse.writer import RowWriter
+
+MAX_NAMES = 20  # of lost parts that a reason names
 
 # No statement of an import takes longer, waits for locks included, and no import stops midway for longer.
 _LOCK_EVAL = """
@@ -32,11 +37,10 @@ where stored.eval_id = %s
 """
 _BEGIN_IMPORT = """
 insert into raw.eval_import
-    (eval_id, eval_set_id, location, etag, buffer_version, size_bytes, last_modified, log_status, sample_count,
-     message_count, event_count, seconds, first_imported_at, imported_at)
-values (%(eval_id)s, %(eval_set_id)s, %(location)s, %(etag)s, %(buffer_version)s, %(size_bytes)s, %(last_modified)s,
-    %(log_status)s, 0, 0, 0, 0, coalesce(%(first_imported_at)s, now()), now())
-returning import_id
+    (import_id, eval_id, eval_set_id, location, etag, buffer_version, size_bytes, last_modified, log_status,
+     sample_count, message_count, event_count, seconds, first_imported_at, imported_at)
+values (%(import_id)s, %(eval_id)s, %(eval_set_id)s, %(location)s, %(etag)s, %(buffer_version)s, %(size_bytes)s,
+    %(last_modified)s, %(log_status)s, 0, 0, 0, 0, coalesce(%(first_imported_at)s, now()), now())
 """
 # A log that still grows is searchable once it has ended: until then each version would be indexed anew.
 _END_IMPORT = """
@@ -91,18 +95,28 @@ def replace_rows(
 ) -> Replacement:
     """Write the log's rows, delete those of its earlier version, and decide whose its samples are, if the rules say so.
 
-    Belongs into the caller's transaction. Imports of the same eval wait for each other.
+    Belongs into the caller's transaction. Imports of the same eval wait for each other. Raises BrokenLog.
     """
     begun = time.monotonic()
     connection.execute(_LOCK_EVAL, (summary.eval_id,))
     stored = _stored_version(connection, summary.eval_id)
-    left = reason_to_leave(_version(stored) if stored else None, _new_version(arrival, log, summary), force=force)
+    known, new = _version(stored) if stored else None, _new_version(arrival, log, summary)
+    left = reason_to_leave(known, new, force=force)
     if left is not None:
         return Replacement(*left)
+    import_id = _new_import_id(connection)
     if stored:
+        if stored["log_status"] != STARTED:
+            keep_scores(connection, old_import_id=stored["import_id"], new_import_id=import_id)
         connection.execute("delete from raw.eval_import where import_id = %s", (stored["import_id"],))
-    import_id = _begin_import(connection, arrival, log, summary, stored["first_imported_at"] if stored else None)
+    _begin_import(connection, arrival, log, summary, import_id, stored["first_imported_at"] if stored else None)
     rows_of_table = _write_rows(connection, arrival, log, summary, import_id)
+    if stored and stored["log_status"] != STARTED:
+        forget_scores_that_stand(connection, import_id)
+    if log.salvage != new.damage:  # it was found while the samples were read
+        left = reason_to_leave(known, replace(new, damage=log.salvage), force=force)
+        if left is not None:
+            raise BrokenLog(left[1])
     connection.execute(
         _END_IMPORT,
         {
@@ -123,14 +137,16 @@ def damage_of(log: EvalLog) -> str | None:
     """Return what people should know of a damaged log of which only the readable part is imported."""
     if log.salvage is None:
         return None
-    lost = f" Lost: {', '.join(log.lost[:20])}{' …' if len(log.lost) > 20 else ''}." if log.lost else ""
+    names = f"{', '.join(log.lost[:MAX_NAMES])}{' …' if len(log.lost) > MAX_NAMES else ''}"
+    lost = f" Lost ({len(log.lost)}): {names}." if log.lost else ""
     return f"Only what could be read is here. {log.salvage}{lost}"
 
 
 def _write_rows(
     connection: psycopg.Connection[Any], arrival: Arrival, log: EvalLog, summary: EvalSummary, import_id: int
 ) -> dict[str, int]:
-    context = SampleContext(import_id=import_id, eval_id=summary.eval_id, first_scorer=summary.first_scorer)
+    models = ModelNames([*summary.models, *(summary.stats.model_usage or {})])
+    context = SampleContext(import_id, summary.eval_id, summary.first_scorer, models)
     seen: set[str] = set()
     with RowWriter(connection) as writer:
         writer.add(eval_row(import_id, arrival.eval_set_id, arrival.location, summary, log.reductions()))
@@ -141,8 +157,15 @@ def _write_rows(
             if uuid in seen:  # a copied sample; both stay
                 uuid = made_uuid(summary.eval_id, sample.record)
             seen.add(uuid)
-            for batch in sample_batches(context, sample, uuid):
-                writer.add_batch(batch)
+            try:
+                for batch in sample_batches(context, sample, uuid):
+                    writer.add_batch(batch)
+            except DamagedPart as error:
+                writer.take_back(import_id, uuid)
+                seen.discard(uuid)
+                log.lose(sample, error)
+        for model in models.rows(import_id):
+            writer.add(model)
     return writer.rows_of_table
 
 
@@ -158,7 +181,7 @@ def _version(stored: dict[str, Any]) -> LogVersion:
         location=stored["location"],
         etag=stored["etag"],
         last_modified=stored["last_modified"],
-        is_finished=stored["log_status"] != "started",
+        is_finished=stored["log_status"] != STARTED,
         completed_at=stored["completed_at"],
         damage=stored["damage"],
         buffer_version=stored["buffer_version"],
@@ -183,32 +206,37 @@ def _buffer_version(log: EvalLog) -> str | None:
     return log.version if isinstance(log, LiveLog) else None
 
 
+def _new_import_id(connection: psycopg.Connection[Any]) -> int:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("select raw.next_import_id()").fetchone()
+    if row is None:
+        raise Bug("Postgres gave an import no id.")
+    return int(row[0])
+
+
 def _begin_import(
     connection: psycopg.Connection[Any],
     arrival: Arrival,
     log: EvalLog,
     summary: EvalSummary,
+    import_id: int,
     first_imported_at: datetime | None,
-) -> int:
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(
-            _BEGIN_IMPORT,
-            {
-                "eval_id": summary.eval_id,
-                "eval_set_id": arrival.eval_set_id,
-                "location": arrival.location,
-                "etag": arrival.etag,
-                "buffer_version": _buffer_version(log),
-                "size_bytes": log.source.size_bytes,
-                "last_modified": log.source.last_modified,
-                "log_status": summary.header.status,
-                "first_imported_at": first_imported_at,
-            },
-        )
-        row = cursor.fetchone()
-    if row is None:
-        raise Bug("Postgres gave an import no id.")
-    return int(row[0])
+) -> None:
+    connection.execute(
+        _BEGIN_IMPORT,
+        {
+            "import_id": import_id,
+            "eval_id": summary.eval_id,
+            "eval_set_id": arrival.eval_set_id,
+            "location": arrival.location,
+            "etag": arrival.etag,
+            "buffer_version": _buffer_version(log),
+            "size_bytes": log.source.size_bytes,
+            "last_modified": log.source.last_modified,
+            "log_status": summary.header.status,
+            "first_imported_at": first_imported_at,
+        },
+    )
 
 
 def _know_eval_set(connection: psycopg.Connection[Any], arrival: Arrival, log: EvalLog, summary: EvalSummary) -> None:
@@ -217,7 +245,7 @@ def _know_eval_set(connection: psycopg.Connection[Any], arrival: Arrival, log: E
         {
             "eval_set_id": arrival.eval_set_id,
             "created_by": summary.created_by,
-            "models": sorted(summary.models),
+            "models": sorted({*summary.models, *(summary.stats.model_usage or {})}),
             "created_at": summary.created_at or log.source.last_modified,
         },
     )

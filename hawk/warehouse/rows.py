@@ -96,6 +96,12 @@ class EvalModelRoleRow(NamedTuple):
     config: Jsonb | None
 
 
+class EvalModelRow(NamedTuple):
+    import_id: int
+    model: str
+    model_name: str
+
+
 class EvalModelUsageRow(NamedTuple):
     import_id: int
     model: str
@@ -235,6 +241,7 @@ class AttachmentRow(NamedTuple):
 Row = (
     EvalRow
     | EvalMetricRow
+    | EvalModelRow
     | EvalModelRoleRow
     | EvalModelUsageRow
     | SampleRow
@@ -250,6 +257,7 @@ Row = (
 TABLE_OF_ROW: dict[type[Row], str] = {
     EvalRow: "eval",
     EvalMetricRow: "eval_metric",
+    EvalModelRow: "eval_model",
     EvalModelRoleRow: "eval_model_role",
     EvalModelUsageRow: "eval_model_usage",
     SampleRow: "sample",

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from hawk.warehouse.decoding import Reader
-from hawk.warehouse.log_archive import BrokenLog
+from hawk.warehouse.log_archive import BrokenLog, DamagedPart
 from hawk.warehouse.log_sample import LogSample, Transcript
 from hawk.warehouse.log_values import (
     content_text,
@@ -20,6 +20,7 @@ from hawk.warehouse.log_values import (
     total_tokens,
     usage_columns,
 )
+from hawk.warehouse.model_names import ModelNames
 from hawk.warehouse.raw_json import is_given, is_object, is_string
 from hawk.warehouse.records import (
     SAMPLE_FIELDS_WITHOUT_COLUMN,
@@ -54,12 +55,14 @@ _read_limit = Reader(LimitRecord).read
 _encode = msgspec.json.encode
 
 
-class SampleContext(msgspec.Struct, frozen=True):
-    """What a sample's rows take from the eval around it."""
+@dataclass(frozen=True)
+class SampleContext:
+    """What a sample's rows take from the eval around it, and what they tell it."""
 
     import_id: int
     eval_id: str
     first_scorer: str | None  # whose score it is where a sample of an old log has one without a name
+    models: ModelNames = field(default_factory=lambda: ModelNames(()))
 
 
 @dataclass
@@ -84,19 +87,22 @@ def made_uuid(eval_id: str, record: SampleRecord) -> str:
 def sample_batches(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[RowBatch]:
     """Yield the sample's rows under a uuid, table by table; the sample's own is the last.
 
-    Raises BrokenLog that names the sample where it is not what Inspect writes.
+    Raises DamagedPart that names the sample where it is not what Inspect writes, BrokenLog where it is nested too
+    deeply; some of its rows may have been yielded then.
     """
+    name = f"Sample {sample.record.id!r}, epoch {sample.record.epoch},"
     try:
         yield from _batches(context, sample, sample_uuid)
-    except (msgspec.DecodeError, RecursionError) as error:
-        record = sample.record
-        raise BrokenLog(f"Sample {record.id!r}, epoch {record.epoch}, is not what Inspect writes: {error}.") from error
+    except msgspec.DecodeError as error:
+        raise DamagedPart(f"{name} is not what Inspect writes: {error}.") from error
+    except RecursionError as error:
+        raise BrokenLog(f"{name} is nested too deeply to be read.") from error
 
 
 def _batches(context: SampleContext, sample: LogSample, sample_uuid: str) -> Iterator[RowBatch]:
     import_id, transcript, seen = context.import_id, sample.transcript, _Seen()
     yield from in_batches(MessageRow, _message_rows(import_id, sample_uuid, transcript, seen))
-    yield from in_batches(EventRow, _event_rows(import_id, sample_uuid, transcript, seen))
+    yield from in_batches(EventRow, _event_rows(context, sample_uuid, transcript, seen))
     yield from in_batches(EventPoolRow, _pool_rows(import_id, sample_uuid, transcript))
     yield from in_batches(
         AttachmentRow,
@@ -110,6 +116,7 @@ def _batches(context: SampleContext, sample: LogSample, sample_uuid: str) -> Ite
     )
     yield from in_batches(ScoreRow, ((score, 0) for score in scores))
     usages = {name: _read_usage(usage) for name, usage in (sample.record.model_usage or {}).items()}
+    context.models.add(usages)
     yield from in_batches(
         SampleModelUsageRow,
         (
@@ -130,12 +137,15 @@ def _message_rows(
 
 
 def _event_rows(
-    import_id: int, sample_uuid: str, transcript: Transcript, seen: _Seen
+    context: SampleContext, sample_uuid: str, transcript: Transcript, seen: _Seen
 ) -> Iterator[tuple[EventRow, int]]:
     kinds = seen.events
     for index, data in enumerate(transcript.events()):
-        row, event = event_row(import_id, sample_uuid, index, data)
+        row, event = event_row(context.import_id, sample_uuid, index, data)
         kinds[event.event] += 1
+        if event.event == MODEL_CALL:
+            request = event.call.request if event.call else None
+            context.models.add_call(event.model, request.model if request else None)
         if event.intermediate and event.event == "score":
             seen.intermediate.append(IntermediateScore.read(data))
         yield row, len(data)

@@ -236,6 +236,16 @@ eval_metric = Table(
     schema=RAW_SCHEMA,
 )
 
+# Every model that an eval names or calls. Its canonical name is the one by which it was called, else without provider.
+eval_model = Table(
+    "eval_model",
+    metadata,
+    _import_id(),
+    Column("model", Text, primary_key=True),  # as Inspect names it: openai/azure/gpt-4o
+    Column("model_name", Text, nullable=False),  # gpt-4o
+    schema=RAW_SCHEMA,
+)
+
 eval_model_role = Table(
     "eval_model_role",
     metadata,
@@ -320,22 +330,33 @@ sample_model_usage = Table(
     schema=RAW_SCHEMA,
 )
 
-score = Table(
-    "score",
+
+def _score_columns() -> list[Column]:  # type: ignore[type-arg]
+    return [
+        _import_id(),
+        Column("sample_uuid", Text, primary_key=True),
+        Column("scorer", Text, primary_key=True),
+        Column("score_index", Integer, primary_key=True),  # 0, and 1.. for intermediate ones of the same scorer
+        Column("value", JSONB),
+        Column("value_number", Double),  # C=1, P=0.5, I and N=0, yes/true=1, no/false=0, numbers; else null
+        Column("answer", Text),
+        Column("explanation", Text),
+        Column("is_intermediate", Boolean, nullable=False),
+        Column("metadata", JSONB),
+        Column("history", JSONB),
+        Column("reason", Text),  # why the score is no ordinary one, as the scorer said it
+        Column("other", JSONB),  # the fields of the log that have no column here
+    ]
+
+
+score = Table("score", metadata, *_score_columns(), schema=RAW_SCHEMA)
+
+# Scores that an earlier version of the eval's log had and the one that stands lacks. History: they do not count.
+earlier_score = Table(
+    "earlier_score",
     metadata,
-    _import_id(),
-    Column("sample_uuid", Text, primary_key=True),
-    Column("scorer", Text, primary_key=True),
-    Column("score_index", Integer, primary_key=True),  # 0, and 1.. for intermediate ones of the same scorer
-    Column("value", JSONB),
-    Column("value_number", Double),  # C=1, P=0.5, I and N=0, yes/true=1, no/false=0, numbers; else null
-    Column("answer", Text),
-    Column("explanation", Text),
-    Column("is_intermediate", Boolean, nullable=False),
-    Column("metadata", JSONB),
-    Column("history", JSONB),
-    Column("reason", Text),  # why the score is no ordinary one, as the scorer said it
-    Column("other", JSONB),  # the fields of the log that have no column here
+    *_score_columns(),
+    _moment("imported_at", nullable=False),  # the version that had the score
     schema=RAW_SCHEMA,
 )
 
@@ -426,11 +447,13 @@ RAW_TABLES = (
     eval_import,
     eval_,
     eval_metric,
+    eval_model,
     eval_model_role,
     eval_model_usage,
     sample,
     sample_model_usage,
     score,
+    earlier_score,
     message,
     event,
     event_pool,

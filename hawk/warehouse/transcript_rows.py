@@ -11,7 +11,15 @@ from msgspec import Raw
 from hawk.warehouse.decoding import Reader
 from hawk.warehouse.log_values import Find, content_text, json_list, moment, string
 from hawk.warehouse.raw_json import is_given
-from hawk.warehouse.records import CallOutputRecord, ErrorRecord, EventRecord, Int4, MessageRecord, UsageRecord
+from hawk.warehouse.records import (
+    CallOutputRecord,
+    CallRecord,
+    ErrorRecord,
+    EventRecord,
+    Int4,
+    MessageRecord,
+    UsageRecord,
+)
 from hawk.warehouse.rows import EventPoolRow, EventRow, MessageRow, as_logged
 
 MODEL_CALL = "model"
@@ -36,6 +44,7 @@ _DECODE_FIELD: dict[str, Callable[[Raw], object]] = {
         "function": str,
         "retries": Int4,
         "output": CallOutputRecord,
+        "call": CallRecord,
         "error": ErrorRecord | str,
         "intermediate": bool,
     }.items()

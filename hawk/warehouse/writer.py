@@ -77,6 +77,17 @@ class RowWriter:
         if self._size_bytes >= (min(IDLE_BATCH_BYTES, self._batch_bytes) if is_idle else self._batch_bytes):
             self._flush()
 
+    def take_back(self, import_id: int, sample_uuid: str) -> None:
+        """Remove the rows of a sample that were added, those that have been written too."""
+        self._flush()
+        self._wait()
+        for kind, table in TABLE_OF_ROW.items():
+            if "sample_uuid" in kind._fields:
+                statement = sql.SQL("delete from {} where import_id = %s and sample_uuid = %s").format(
+                    sql.Identifier(RAW_SCHEMA, table)
+                )
+                self.rows_of_table[table] -= self._connection.execute(statement, (import_id, sample_uuid)).rowcount
+
     def _flush(self) -> None:
         rows, self._rows, self._size_bytes = self._rows, {}, 0
         self._wait()

@@ -32,6 +32,10 @@ class BrokenLog(UserError):
     """The log cannot be imported whatever one tries; the message tells its owner why."""
 
 
+class DamagedPart(BrokenLog):
+    """One part of the log cannot be read; what others say is not in doubt because of it."""
+
+
 class TruncatedLog(BrokenLog):
     """The end of the file is missing or does not fit; what lies before it may be readable (`salvage_log`)."""
 

@@ -11,19 +11,7 @@ from typing import Any
 import pytest
 
 from hawk.warehouse.tables import RAW_TABLES
-
-START = {"version": 2, "eval": {"task": "t", "model": "m", "created": "2026-01-01T00:00:00Z", "eval_id": "e",
-                                "dataset": {}, "config": {}}, "plan": {"steps": []}}  # fmt: skip
-HEADER = {**START, "status": "success", "stats": {}, "results": {"total_samples": 1, "completed_samples": 1}}
-SAMPLE = {"id": 1, "epoch": 1, "input": "hello", "target": "x", "messages": [], "events": [], "uuid": "u1"}
-
-
-def archive(members: dict[str, bytes | Any], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", compression) as file:
-        for name, data in members.items():
-            file.writestr(name, data if isinstance(data, bytes) else json.dumps(data))
-    return body.getvalue()
+from tests.made_archives import HEADER, SAMPLE, START, archive
 
 
 def of_sample(**fields: Any) -> bytes:
@@ -185,6 +173,116 @@ def test_earlier_version_stays_when_the_next_is_broken(
 
     assert outcome.state == "quarantined"
     assert warehouse.execute("select count(*) as n from raw.sample").fetchone() == {"n": 4}
+
+
+def damaged_sample(kind: str) -> bytes:
+    """Return a sample, its uuid u2, that cannot be read: at once, or only after some of its rows were written."""
+    events = [{"event": "info", "data": "x" * 500_000} for _ in range(5)]
+    return {
+        "no JSON": b"oops",
+        "no sample": json.dumps({"epoch": 1}).encode(),
+        "bad event at its end": json.dumps({**SAMPLE, "id": 2, "uuid": "u2", "messages": [{"role": "user"}],
+                                            "events": [*events, {"timestamp": "now"}]}).encode(),
+        "wrong CRC": json.dumps({**SAMPLE, "id": 2, "uuid": "u2"}).encode(),
+    }[kind]  # fmt: skip
+
+
+def log_with_a_damaged_sample(kind: str, **members: Any) -> bytes:
+    summaries = [{"id": number, "epoch": 1, "input": "hello", "target": "x", "uuid": f"u{number}", "scores": {}}
+                 for number in (1, 2, 3)]  # fmt: skip
+    damaged = damaged_sample(kind)
+    body = archive(
+        {
+            **{f"samples/{number}_epoch_1.json": {**SAMPLE, "id": number, "uuid": f"u{number}"} for number in (1, 3)},
+            "samples/2_epoch_1.json": damaged,
+            "summaries.json": summaries,
+            "header.json": HEADER,
+            **members,
+        }
+    )
+    if kind == "wrong CRC":
+        crc = zlib.crc32(damaged).to_bytes(4, "little")
+        assert body.count(crc) == 2
+        body = body.replace(crc, b"\0\1\2\3")
+    return body
+
+
+@pytest.mark.parametrize("kind", ["no JSON", "no sample", "bad event at its end", "wrong CRC"])
+def test_one_damaged_sample_is_represented_by_its_summary_and_named(
+    kind: str, import_file: Any, warehouse: Any
+) -> None:
+    outcome = import_file(log_with_a_damaged_sample(kind))
+
+    assert outcome.state == "imported", outcome
+    assert outcome.reason.startswith("Only what could be read is here. ")
+    assert outcome.reason.endswith("Lost (1): samples/2_epoch_1.json.")
+    damage = warehouse.execute("select damage, sample_count, event_count from raw.eval_import").fetchone()
+    assert damage == {"damage": outcome.reason, "sample_count": 3, "event_count": 0}
+    assert warehouse.execute("select sample_uuid, is_complete from raw.sample order by 1").fetchall() == [
+        {"sample_uuid": "u1", "is_complete": True},
+        {"sample_uuid": "u2", "is_complete": False},
+        {"sample_uuid": "u3", "is_complete": True},
+    ]
+    for table in ("message", "event"):
+        assert warehouse.execute(f"select count(*) as n from raw.{table}").fetchone() == {"n": 0}
+
+
+def test_log_whose_header_is_damaged_is_imported_by_its_beginning(import_file: Any, warehouse: Any) -> None:
+    outcome = import_file(
+        archive({"_journal/start.json": START, "samples/1_epoch_1.json": SAMPLE, "header.json": b"{"})
+    )
+
+    assert outcome.state == "imported"
+    assert "Lost (1): header.json." in outcome.reason
+    assert warehouse.execute("select status from raw.eval").fetchone() == {"status": "started"}
+    assert warehouse.execute("select sample_uuid from raw.sample").fetchall() == [{"sample_uuid": "u1"}]
+
+
+def test_damaged_parts_beside_samples_cost_only_themselves(import_file: Any, warehouse: Any) -> None:
+    outcome = import_file(
+        archive(
+            {
+                "_journal/start.json": START,
+                "_journal/config_updates/1.json": b"oops",
+                "_journal/config_updates/2.json": {"limit": 3},
+                "_journal/summaries/1.json": b"oops",
+                "reductions.json": b"oops",
+                "samples/1_epoch_1.json": SAMPLE,
+            }
+        )
+    )
+
+    assert outcome.state == "imported"
+    assert "Lost (3): " in outcome.reason
+    row = warehouse.execute("select other, reductions from raw.eval").fetchone()
+    assert (row["other"]["log"]["config_updates"], row["reductions"]) == ([{"limit": 3}], None)
+
+
+def test_damaged_sample_of_a_log_in_json_is_left_out_and_named(import_file: Any, warehouse: Any) -> None:
+    samples = [SAMPLE, {**SAMPLE, "id": 2, "uuid": "u2", "events": [{"timestamp": "now"}]}, {"epoch": 1}]
+
+    outcome = import_file(
+        json.dumps({**HEADER, "samples": samples}).encode(), name="2026-01-01T00-00-00+00-00_task_abc.json"
+    )
+
+    assert outcome.state == "imported", outcome
+    assert outcome.reason.endswith("Lost (2): samples[1], samples[2].")
+    assert warehouse.execute("select sample_uuid from raw.sample").fetchall() == [{"sample_uuid": "u1"}]
+
+
+def test_whole_version_stays_when_a_sample_of_the_next_is_damaged_unless_that_is_forced(
+    import_file: Any, warehouse: Any
+) -> None:
+    whole = {f"samples/{number}_epoch_1.json": {**SAMPLE, "id": number, "uuid": f"u{number}"} for number in (1, 2, 3)}
+    import_file(archive({**whole, "header.json": HEADER}))
+    damaged = log_with_a_damaged_sample("bad event at its end")
+
+    outcome = import_file(damaged)
+
+    assert outcome.state == "quarantined"
+    assert "An earlier version of it is whole, and stays." in outcome.reason
+    assert warehouse.execute("select count(*) as n from raw.sample where is_complete").fetchone() == {"n": 3}
+    assert import_file(damaged, force=True).state == "imported"
 
 
 def test_strange_values_are_kept_as_far_as_sql_can(import_file: Any, warehouse: Any) -> None:

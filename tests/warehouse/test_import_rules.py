@@ -46,6 +46,42 @@ def test_version_is_left_or_replaced(
     assert left is None or left[1].endswith(".")
 
 
+COPY = replace(NEW, location="s3://b/evals/set-a/y.eval")
+COPIES = {
+    "completed later, written earlier": replace(COPY, completed_at=NOW + HOUR, last_modified=NOW - HOUR),
+    "completed earlier, written later": replace(COPY, completed_at=NOW - HOUR),
+    "written later": COPY,
+    "same in all but its name": replace(STORED, location=COPY.location),
+    "without completion": replace(COPY, completed_at=None),
+    "damaged": replace(COPY, damage="It is cut off."),
+    "damaged, completed later": replace(COPY, damage="It is cut off.", completed_at=NOW + HOUR),
+    "running": replace(COPY, **RUNNING),
+}
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["", "forced"])
+@pytest.mark.parametrize("name", COPIES)
+def test_of_two_logs_of_one_eval_the_same_stays_whichever_comes_first(name: str, force: bool) -> None:
+    copy = COPIES[name]
+
+    stays = {
+        second.location if reason_to_leave(first, second, force=force) is None else first.location
+        for first, second in [(STORED, copy), (copy, STORED)]
+    }
+
+    assert len(stays) == 1
+    wins = {"completed later, written earlier", "written later", "same in all but its name"}
+    assert stays == {copy.location if name in wins else STORED.location}
+
+
+def test_damaged_end_takes_the_place_of_a_whole_beginning() -> None:
+    damaged = replace(NEW, damage="A sample is damaged.")
+
+    assert reason_to_leave(replace(STORED, **RUNNING), damaged, force=False) is None
+    left = reason_to_leave(STORED, damaged, force=False)
+    assert left and left[0] == "quarantined"
+
+
 def test_eval_of_another_set_is_broken_even_by_force() -> None:
     with pytest.raises(BrokenLog, match="'set-a'"):
         reason_to_leave(STORED, replace(NEW, eval_set_id="set-b"), force=True)

@@ -22,6 +22,16 @@ model_groups as (
 
 ),
 
+canonical_names as (
+
+    select distinct on (model)
+        model,
+        model_name
+    from {{ ref('stg_raw__eval_model') }}
+    order by model, import_id desc
+
+),
+
 -- A model may be evaluated, or only play a role, or only be called.
 named_models as (
 
@@ -66,7 +76,8 @@ final as (
                 then split_names.provider
             else 'none'
         end as provider,
-        split_names.model_name,
+        coalesce(canonical_names.model_name, split_names.model_name)
+            as model_name,
         -- One model under several names: with its date, or `latest`.
         regexp_replace(
             split_names.last_part,
@@ -80,6 +91,8 @@ final as (
         evaluated.last_eval_at
     from split_names
     left join model_groups on split_names.model = model_groups.model
+    left join canonical_names
+        on split_names.model = canonical_names.model
     left join evaluated on split_names.model = evaluated.model
 
 )
