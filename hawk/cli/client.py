@@ -1,7 +1,8 @@
 """The CLI's client of the API: requests with a token, and every failure as one of hawk.errors."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -128,10 +129,10 @@ class HawkClient:
         return self.ask(BenchmarkListResponse, "GET", "/benchmarks")
 
     def set_benchmark_group(self, benchmark: str, group: str) -> BenchmarkResponse:
-        return self.ask(BenchmarkResponse, "PUT", f"/benchmarks/{_quoted(benchmark)}", body={"model_group": group})
+        return self.ask(BenchmarkResponse, "PUT", f"/benchmarks/{quoted(benchmark)}", body={"model_group": group})
 
     def open_benchmark(self, benchmark: str) -> BenchmarkResponse:
-        return self.ask(BenchmarkResponse, "DELETE", f"/benchmarks/{_quoted(benchmark)}")
+        return self.ask(BenchmarkResponse, "DELETE", f"/benchmarks/{quoted(benchmark)}")
 
     def list_audit(self, **filters: str | int | None) -> AuditListResponse:
         query = {name: value for name, value in filters.items() if value is not None}
@@ -178,6 +179,23 @@ class HawkClient:
             raise Upstream(
                 f"What answers at {self._api_url} is not the API of this version.",
                 hint="Compare with `hawk version`, and check HAWK_API_URL.",
+            ) from error
+
+    @contextmanager
+    def stream(
+        self, path: str, *, query: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        """Give an answer whose body is read as it comes; whatever breaks off on the way raises Upstream."""
+        signed = {"authorization": f"Bearer {self._token()}", **(headers or {})}
+        try:
+            with self._http.stream("GET", path, params=query, headers=signed) as response:
+                if not response.is_success:
+                    response.read()
+                    raise error_of(response)
+                yield response
+        except httpx.HTTPError as error:
+            raise Upstream(
+                f"The API at {self._api_url} failed: {type(error).__name__}.", hint="Try again in a moment."
             ) from error
 
     def _send(
@@ -235,10 +253,11 @@ def _config_problem(entry: Mapping[str, Any]) -> ConfigProblem:
 
 
 def _path(eval_set_id: str) -> str:
-    return f"/eval_sets/{_quoted(eval_set_id)}"
+    return f"/eval_sets/{quoted(eval_set_id)}"
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as one part of a path."""
     from urllib.parse import quote
 
     return quote(name, safe="")

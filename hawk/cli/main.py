@@ -33,6 +33,13 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "status": CommandEntry("hawk.cli.status:status", "Show how an eval set stands."),
     "logs": CommandEntry("hawk.cli.logs:logs", "Show what an eval set's runner prints."),
     "stacktrace": CommandEntry("hawk.cli.stacktrace:stacktrace", "Show where an eval set's runner is."),
+    "web": CommandEntry("hawk.cli.web:web", "Open an eval set's logs in Inspect's own viewer."),
+    "transcript": CommandEntry("hawk.cli.transcripts:transcript", "Print what was said in a sample."),
+    "transcripts": CommandEntry("hawk.cli.transcripts:transcripts", "Write what was said in a set's samples to files."),
+    "download": CommandEntry("hawk.cli.download:download", "Download the logs of an eval set."),
+    "download-artifacts": CommandEntry(
+        "hawk.cli.download:download_artifacts", "Download what the samples of an eval set left behind."
+    ),
     "list": CommandEntry("hawk.cli.list:list_", "List eval sets."),
     "import": CommandEntry("hawk.cli.import_logs:import_logs", "Bring logs of this machine into the warehouse."),
     "imports": CommandEntry("hawk.cli.imports:imports", "How far logs are on their way into the warehouse."),
