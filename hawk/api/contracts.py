@@ -184,7 +184,6 @@ class EvalSetConfigResponse(_Answer):
 
     eval_set_id: str
     config: dict[str, Any]
-    priority: Priority = "medium"
 
 
 class EvalSetActionResponse(_Answer):

@@ -46,29 +46,3 @@ def changeable_row(connection: Connection[DictRow], user: Principal, eval_set_id
             field="eval_set_id",
         )
     return row
-
-
-def list_rows(
-    connection: Connection[DictRow], caller: Principal, *, limit: int, search: str, mine: bool
-) -> list[EvalSetRow]:
-    """Return the newest sets that the caller may see, newest first."""
-    known = connection.execute("select distinct unnest(model_groups) as model_group from ops.eval_set").fetchall()
-    visible = [row["model_group"] for row in known if may_view(caller, [row["model_group"]])]
-    pattern = "%" + _escaped(search.replace("\0", "")) + "%"
-    rows = connection.execute(
-        """
-        select * from ops.eval_set
-        where model_groups <@ %(visible)s::text[] and model_groups <> '{}'
-          and (eval_set_id ilike %(pattern)s or name ilike %(pattern)s or created_by ilike %(pattern)s
-               or email ilike %(pattern)s)
-          and (not %(mine)s or created_by = %(subject)s)
-        order by created_at desc, eval_set_id
-        limit %(limit)s
-        """,
-        {"visible": visible, "pattern": pattern, "mine": mine, "subject": caller.subject, "limit": limit},
-    )
-    return [EvalSetRow.model_validate(row) for row in rows]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,9 +1,10 @@
-"""Limits on how often one caller may ask for something."""
+"""Limits on how often one caller may ask for something, and on how much he has open at a time."""
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hawk.errors import TooManyRequests
 
@@ -35,3 +36,33 @@ class RateLimit:
     def _remaining(self, key: str) -> float:
         left, since = self._left.get(key, (self._most, self._clock()))
         return min(self._most, left + (self._clock() - since) * self._per_second)
+
+
+class OpenLimit:
+    """So many at a time for each key; safe to use from several threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+
+    def check(self, key: str) -> None:
+        """Raise TooManyRequests where one more would be too many."""
+        with self._lock:
+            if self._open[key] >= self._most:
+                raise TooManyRequests(
+                    f"You have {self._most} of these open already.", hint="Close one of them.", value=self._most
+                )
+
+    @contextmanager
+    def one_more(self, key: str) -> Iterator[None]:
+        """Count one more for as long as the block lasts."""
+        with self._lock:
+            self._open[key] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open[key] -= 1
+                if not self._open[key]:
+                    del self._open[key]

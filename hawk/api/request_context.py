@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hawk.api.json_bodies import shallow
 from hawk.api.problems import problem_response, unexpected_problem
 from hawk.naming import CLIENT_VERSION_HEADER, REQUEST_ID_HEADER, SERVER_VERSION_HEADER
 
@@ -48,11 +49,12 @@ class RequestContext:
                 headers[REQUEST_ID_HEADER] = request_id
                 headers[SERVER_VERSION_HEADER] = self._version
                 headers["x-content-type-options"] = "nosniff"
-                headers["cache-control"] = "no-store"
+                headers.setdefault("cache-control", "no-store")
             await send(message)
 
         try:
-            await self._app(scope, _limited(receive, scope, self._max_body_bytes), send_with_headers)
+            limited = _limited(receive, scope, self._max_body_bytes)
+            await self._app(scope, shallow(limited, scope), send_with_headers)
         except Exception:
             logger.exception("request failed unexpectedly", extra={"request_id": request_id, "path": _path(scope)})
             if status is not None:

@@ -1,13 +1,13 @@
 """What the routes work with: made once by the app, handed to each request, closed with the app."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 from hawk.api.dagster_client import DagsterClient
 from hawk.api.database import Database
-from hawk.api.rate_limit import RateLimit
+from hawk.api.rate_limit import OpenLimit, RateLimit
 from hawk.api.token_broker import TokenBroker, token_broker
 from hawk.auth import Principal, TokenVerifier, bearer_token
 from hawk.errors import NotAllowed, NotSignedIn
@@ -18,6 +18,9 @@ from hawk.settings import ApiSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+MAX_LOG_STREAMS = 20  # of one person; each asks the database once a second
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Services:
     broker: TokenBroker
     broker_limit: RateLimit
     failed_sign_ins: RateLimit
+    log_streams: OpenLimit = field(default_factory=lambda: OpenLimit(MAX_LOG_STREAMS))
 
     @property
     def stores(self) -> EvalSetStores:

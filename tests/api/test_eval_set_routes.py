@@ -95,7 +95,7 @@ class TestWhoMayCall:
         for account in ("researcher", "outsider", "admin"):
             assert_problem(client.get("/eval_sets/mine/status", headers=hawk_api.headers(account)), 404)
             listed = client.get("/eval_sets", headers=hawk_api.headers(account)).json()
-            assert listed == {"eval_sets": []}
+            assert (listed["eval_sets"], listed["total"]) == ([], 0)
 
     def test_job_token_reads_and_changes_nothing(self, client, hawk_api) -> None:
         create(client, hawk_api)
@@ -304,7 +304,7 @@ class TestList:
         assert ids("researcher", search="%") == []
         assert ids("public-user", mine=True) == []
 
-    @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 501}, {"limit": "x"}, {"search": "x" * 201}])
+    @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 501}, {"limit": "x"}, {"search": "x" * 301}])
     def test_bad_query_is_422(self, client, hawk_api, query) -> None:
         assert_problem(client.get("/eval_sets", headers=hawk_api.headers(), params=query), 422)
 

@@ -33,6 +33,11 @@ FOR_EVERYBODY = {
     ("POST", "/token"),
     ("GET", "/why"),
     ("GET", "/benchmarks"),
+    ("GET", "/evals"),
+    ("GET", "/evals/{eval_id}"),
+    ("GET", "/samples"),
+    ("GET", "/samples/{sample_uuid}"),
+    ("GET", "/jobs"),
 }
 ROUTES = [
     (method, route.path)
