@@ -132,6 +132,11 @@ class IdentityConfig(Section):
     web_client_secret: str | None = Field(
         default=None, description="Secret of that client: `pulumi config set --secret`."
     )
+    authorization_endpoint: str | None = Field(
+        default=None, pattern=r"^https://", description="Of your issuer's discovery document, for the load balancer."
+    )
+    token_endpoint: str | None = Field(default=None, pattern=r"^https://", description="As above.")
+    user_info_endpoint: str | None = Field(default=None, pattern=r"^https://", description="As above.")
     permission_claims: tuple[str, ...] = Field(
         default=("permissions", "cognito:groups"), description="Claims that hold groups."
     )
@@ -142,9 +147,11 @@ class IdentityConfig(Section):
 
     @model_validator(mode="after")
     def _own_issuer_is_whole(self) -> Self:
-        if self.issuer and not self.web_client_secret:
+        needed = ("web_client_secret", "authorization_endpoint", "token_endpoint", "user_info_endpoint")
+        missing = [name for name in needed if getattr(self, name) is None]
+        if self.issuer and missing:
             raise ValueError(
-                "identity.issuer is set, identity.web_client_secret is not: the load balancer signs people in with it"
+                f"identity.issuer is set, identity.{missing[0]} is not: the load balancer signs people in with it"
             )
         return self
 

@@ -1,0 +1,1 @@
+"""What lies beneath the cluster's pods: network, keys, cluster, database, bucket, registry, load balancer, sign-in."""
