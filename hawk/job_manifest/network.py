@@ -56,6 +56,7 @@ class Surroundings:
 
     services: tuple[Address, ...] = ()  # S3, proxy, API where they are not pods
     api_servers: tuple[Address, ...] = ()
+    database_ports: tuple[int, ...] = ()  # where Postgres listens
     has_cilium: bool = True
 
 
@@ -95,7 +96,10 @@ def _cilium_runner(job: JobIdentity, settings: KubernetesSettings, around: Surro
         "endpointSelector": {},
         "ingress": [{}],
         "egress": egress,
-        "egressDeny": [{"toCIDR": [cidr for cidr in METADATA if cidr not in _agent(settings)]}],
+        "egressDeny": [
+            {"toCIDR": [cidr for cidr in METADATA if cidr not in _agent(settings)]},
+            *_cilium_databases(around),
+        ],
     }
     return job.manifest(CILIUM_API, "CiliumNetworkPolicy", "runner", spec=spec)
 
@@ -114,6 +118,13 @@ def _cilium_dns(settings: KubernetesSettings, around: Surroundings) -> dict[str,
             }
         ],
     }
+
+
+def _cilium_databases(around: Surroundings) -> Iterable[dict[str, Any]]:
+    """Deny the ports of Postgres at every address, in whatever network a setting opens; nothing else is there."""
+    ports = sorted(set(around.database_ports) - {443, *(service.port for service in around.services)})
+    if ports:
+        yield {"toCIDR": ["0.0.0.0/0", "::/0"], "toPorts": [_ports(*ports)]}
 
 
 def _cilium_services(services: Sequence[Address]) -> Iterable[dict[str, Any]]:

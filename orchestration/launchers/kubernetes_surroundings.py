@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 
+from psycopg.conninfo import conninfo_to_dict
+
 from hawk.errors import UserError
 from hawk.job_manifest.network import Address, Surroundings
 from hawk.naming import SANDBOX_CLUSTER_ROLE
 from hawk.settings import OrchestrationSettings
 from orchestration.launchers.kubernetes import KubernetesJobLauncher
 from orchestration.launchers.kubernetes_api import KubernetesApi, api_client
+
+POSTGRES_PORT = 5432
 
 
 def kubernetes_launcher(settings: OrchestrationSettings) -> KubernetesJobLauncher:
@@ -35,6 +39,7 @@ def look_around(api: KubernetesApi, settings: OrchestrationSettings) -> Surround
     return Surroundings(
         services=tuple(dict.fromkeys(service_addresses(settings.as_jobs_see_it()))),
         api_servers=tuple(_api_servers(api)),
+        database_ports=database_ports(settings),
         has_cilium=has_cilium,
     )
 
@@ -50,6 +55,13 @@ def service_addresses(settings: OrchestrationSettings) -> Iterator[Address]:
     for url in (settings.proxy_url, settings.api_url):
         if url:
             yield Address.of_url(url)
+
+
+def database_ports(settings: OrchestrationSettings) -> tuple[int, ...]:
+    """Return the ports at which Postgres is reached, of each of its hosts where there are several."""
+    fields = conninfo_to_dict(settings.database_url.get_secret_value())
+    ports = str(fields.get("port") or "").split(",")
+    return tuple(dict.fromkeys(int(port) if port else POSTGRES_PORT for port in ports))
 
 
 def _api_servers(api: KubernetesApi) -> Iterator[Address]:

@@ -19,6 +19,7 @@ from hawk.settings import KubernetesSettings
 AROUND = Surroundings(
     services=(Address.of_url("https://proxy.example.org"), Address.of_url("http://10.250.0.1:8333")),
     api_servers=(Address("10.0.0.1", 6443),),
+    database_ports=(5432,),
 )
 MakeJob = Callable[..., JobIdentity]
 
@@ -205,7 +206,7 @@ def test_metadata_addresses_are_denied_but_for_the_pod_identity_agent_where_that
 ) -> None:
     def denied(with_agent: bool) -> set[str]:
         made = objects(make_job(), settings_with(settings, runner_pod_identity=with_agent))
-        [rule] = only(made, "CiliumNetworkPolicy", "runner")["spec"]["egressDeny"]
+        rule, _ = only(made, "CiliumNetworkPolicy", "runner")["spec"]["egressDeny"]
         return set(rule["toCIDR"])
 
     assert denied(False) == set(METADATA)

@@ -1,13 +1,27 @@
 """Where S3, proxy and API are, as policies are told."""
 
+import pytest
+
 from hawk.job_manifest.network import Address
 from hawk.settings import OrchestrationSettings
-from orchestration.launchers.kubernetes_surroundings import service_addresses
+from orchestration.launchers.kubernetes_surroundings import database_ports, service_addresses
 
 
 def settings(**changes: object) -> OrchestrationSettings:
     given = {"database_url": "postgresql://db/hawk", "secret_key": "key", "proxy_url": "https://proxy.example.org"}
     return OrchestrationSettings(**given | changes)
+
+
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        ("postgresql://hawk:secret@db.example.org/hawk", (5432,)),
+        ("postgresql://hawk:secret@10.0.0.5:6432/hawk", (6432,)),
+        ("postgresql://hawk:secret@one:6432,two:6433,three/hawk", (6432, 6433, 5432)),
+    ],
+)
+def test_postgres_is_known_by_its_ports(url: str, ports: tuple[int, ...]) -> None:
+    assert database_ports(settings(database_url=url)) == ports
 
 
 def test_aws_is_reached_by_its_names() -> None:
