@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 import yaml
 
 from hawk.errors import Conflict, Upstream
+from hawk.log_gateway.tags import tagging_header
 from hawk.naming import CONFIG_FILE, MODELS_FILE, eval_set_key, eval_set_prefix
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class EvalSetFolder:
             "Key": eval_set_key(self._id, MODELS_FILE),
             "Body": models.to_json(),
             "ContentType": "application/json",
+            "Tagging": tagging_header(models.model_names),
             # HTTP headers are ASCII, subjects need not be.
             "Metadata": {_CREATOR_METADATA: quote(models.created_by)} if models.created_by else {},
         }

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MODELS_FOUND = """
-select model from raw.eval where eval_set_id = %(id)s and model is not null
+select eval.model from raw.eval where eval.eval_set_id = %(id)s and eval.model is not null
+union
+select eval_model.model from raw.eval_model
+inner join raw.eval_import using (import_id) where eval_import.eval_set_id = %(id)s
 union
 select role.model from raw.eval_model_role as role
 inner join raw.eval_import using (import_id) where eval_import.eval_set_id = %(id)s

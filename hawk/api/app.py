@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from hawk.api.log_gateway import LogGateway
 from hawk.api.problems import install_problem_handlers
 from hawk.api.request_context import RequestContext
 from hawk.api.routes import (
@@ -15,12 +16,15 @@ from hawk.api.routes import (
     eval_sets,
     health,
     imports,
+    log_files,
+    log_view,
     logs,
     models,
     registered_models,
     results,
     stacktrace,
     token,
+    transcripts,
     usage,
     why,
 )
@@ -40,6 +44,9 @@ NOUNS = (
     logs,
     results,
     imports,
+    log_files,
+    transcripts,
+    log_view,
     token,
     why,
     benchmarks,
@@ -52,14 +59,16 @@ def create_app(settings: ApiSettings, *, services: Services | None = None) -> Fa
     services = services or build_services(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.database.open()
         yield
+        app.state.log_gateway.close()
         services.close()
 
     version = hawk_version()
     app = FastAPI(title="Hawk", version=version, lifespan=lifespan, redirect_slashes=False)
     app.state.services = services
+    app.state.log_gateway = LogGateway(services)
     install_problem_handlers(app)
     for noun in NOUNS:
         app.include_router(noun.router)

@@ -16,7 +16,9 @@ from hawk.api.app import NOUNS
 from hawk.auth import mint_job_token
 from tests.fakes.hawk_api import PRIVATE, PUBLIC, HawkApi, config_of
 
-OPEN = {"/health/live", "/health/ready", "/version", "/auth/config"}
+OPEN = {"/health/live", "/health/ready", "/version", "/auth/config", "/view/open", "/view/open.js", "/view/logs/"}
+# Anybody may ask, and gets nothing for it: a code to be exchanged, files of the viewer's page that are there.
+ASKED_BY_ANYBODY = {("POST", "/view/session"), ("GET", "/view/logs/assets/{name}")}
 OF_A_SET = re.compile(r"/eval_sets/\{eval_set_id\}")
 FOR_ADMINISTRATORS = re.compile(r"/admin/|/audit$")
 FOR_EVERYBODY = {
@@ -33,12 +35,16 @@ FOR_EVERYBODY = {
     ("POST", "/token"),
     ("GET", "/why"),
     ("GET", "/benchmarks"),
+    ("POST", "/view/sessions"),
     ("GET", "/evals"),
     ("GET", "/evals/{eval_id}"),
     ("GET", "/samples"),
     ("GET", "/samples/{sample_uuid}"),
     ("GET", "/jobs"),
 }
+# A job has its own credentials for its folder; these are for people, and for browsers of theirs.
+LOGS_OF_A_SET = re.compile(r"/eval_sets/\{eval_set_id\}/(files|transcripts)")
+LOGS_OF_PEOPLE = re.compile(r"/(view/logs|api)/|/view/session$|/samples/\{sample_uuid\}/(transcript|raw)$")
 ROUTES = [
     (method, route.path)
     for noun in NOUNS
@@ -46,8 +52,16 @@ ROUTES = [
     if isinstance(route, APIRoute)
     for method in sorted(route.methods)
 ]
-GUARDED = [route for route in ROUTES if route[1] not in OPEN]
-VALUES = {"eval_set_id": "mine", "upload_id": "0", "number": "1", "scope": "user", "period": "day"}
+GUARDED = [route for route in ROUTES if route[1] not in OPEN and route not in ASKED_BY_ANYBODY]
+VALUES = {
+    "eval_set_id": "mine",
+    "upload_id": "0",
+    "number": "1",
+    "scope": "user",
+    "period": "day",
+    "log": "mine/some.eval",
+}
+QUERIES = {"/files/url": "name=some.eval", "/files/content": "name=some.eval", "/log-bytes/": "start=0&end=1"}
 
 Token = Callable[[HawkApi], str]
 
@@ -104,6 +118,7 @@ def by_name(route: tuple[str, str]) -> str:
 def ask(client, route: tuple[str, str], token: str | None):
     method, path = route
     path = re.sub(r"\{(\w+)(:path)?\}", lambda match: VALUES.get(match[1], "some/name" if match[2] else "some"), path)
+    path += "".join(f"?{query}" for part, query in QUERIES.items() if part in path)
     headers = {"authorization": f"Bearer {token}"} if token is not None else {}
     return client.request(method, path, headers=headers, json=None if method == "GET" else {})
 
@@ -113,6 +128,14 @@ def status_allowed(name: str, route: tuple[str, str], status: int) -> bool:
     method, path = route
     if FOR_ADMINISTRATORS.search(path) or (path.startswith("/benchmarks/") and method != "GET"):
         return status not in (401, 403) if name in ADMINS else status == 403
+    if LOGS_OF_PEOPLE.search(path) or LOGS_OF_A_SET.match(path):
+        is_of_oneself = path.endswith(("/view/session", "/user-info"))
+        if name == "job" or (method != "GET" and not is_of_oneself):
+            return status == 403
+        if is_of_oneself:
+            return status in (200, 204)
+        # There is no log yet; who may not see the set is told no more than that.
+        return status == 404 if name not in READS_SETS else status in (200, 404)
     if OF_A_SET.match(path):
         if name not in READS_SETS:
             # A job is told first that changing is not for jobs.
