@@ -18,7 +18,7 @@ from proxy.providers import Provider
 from proxy.refusals import ClientGone, Reason, Refusal
 from proxy.registered import RegisteredModel
 from proxy.registry import Registry
-from proxy.request_body import BodyFacts, body_facts, facts_of_named, with_model
+from proxy.request_body import Body, BodyFacts, BodyPart, body_facts, facts_of_named, with_model
 
 BYTES_PER_TOKEN = 4  # of JSON; a guess that is on the high side for prose, and that only reserves
 MAX_FACT_CHARACTERS = 512
@@ -36,7 +36,7 @@ class Admitted:
     """A call that may go on: the path at the provider, and the body in parts."""
 
     path: str
-    body: list[bytes | memoryview]
+    body: list[BodyPart]
     size_bytes: int
 
 
@@ -83,7 +83,7 @@ class Admission:
             size_bytes=len(body),
         )
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> Body:
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise Refusal(Reason.ENCODED, "Send the request body without Content-Encoding.")
         declared = headers.get(b"content-length", b"0")
@@ -92,18 +92,15 @@ class Admission:
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):
             return bytes(message.get("body", b""))
-        chunks: list[bytes] = []
-        size = 0
+        body = bytearray()  # grows where it lies, so that a body is in memory once, and no piece of it stays behind
         while True:
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self._max_request_bytes:
+            body += message.get("body", b"")
+            if len(body) > self._max_request_bytes:
                 raise self._too_large()
-            chunks.append(chunk)
             if not message.get("more_body"):
-                return b"".join(chunks)
+                return body
             message = await receive()
 
     def _too_large(self) -> Refusal:

@@ -25,6 +25,9 @@ _PLAIN_KEYS = frozenset({b"model", b"models"})
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 MOST_ANSWERS = 128  # `n` of OpenAI
 
+Body = bytes | bytearray  # of one piece, or of many
+BodyPart = Body | memoryview
+
 
 @dataclass(frozen=True, slots=True)
 class BodyFacts:
@@ -57,7 +60,7 @@ _DECODER = msgspec.json.Decoder(_Body)
 _GOOGLE_DECODER = msgspec.json.Decoder(_GoogleBody)
 
 
-def body_facts(body: bytes) -> BodyFacts:
+def body_facts(body: Body) -> BodyFacts:
     """Return what a body says of itself; models are `model`, and OpenRouter's fallbacks `models`.
 
     Raises Refusal where the body is not a JSON object that names its model once, plainly.
@@ -76,7 +79,7 @@ def body_facts(body: bytes) -> BodyFacts:
     return BodyFacts(tuple(models), _most_output_tokens(fields))
 
 
-def facts_of_named(kind: ProviderKind, model: str, body: bytes) -> BodyFacts:
+def facts_of_named(kind: ProviderKind, model: str, body: Body) -> BodyFacts:
     """Return what is known of a call whose path names the model; whatever the body says of one, it does not choose.
 
     Raises Refusal where the body is no JSON object.
@@ -91,14 +94,14 @@ def facts_of_named(kind: ProviderKind, model: str, body: bytes) -> BodyFacts:
     return BodyFacts((model,), _count(generation.maxOutputTokens) if generation else None)
 
 
-def with_model(body: bytes, model: str) -> list[bytes | memoryview]:
+def with_model(body: Body, model: str) -> list[BodyPart]:
     """Return the body, in parts, with another value of its `model`; every other byte is as it was."""
     start, end = _model_span(body)
     view = memoryview(body)
     return [view[:start], json.dumps(model).encode(), view[end:]]
 
 
-def _decoded(body: bytes) -> _Body:
+def _decoded(body: Body) -> _Body:
     try:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -116,16 +119,16 @@ def _count(value: object) -> int | None:
     return value if is_count else None  # type: ignore[return-value]  # checked in the line above
 
 
-def _require_plain_top_level_keys(body: bytes) -> None:
+def _require_plain_top_level_keys(body: Body) -> None:
     seen: set[bytes] = set()
     for start in _top_level_model_keys(body):
-        key = body[start + 1 : body.index(b'"', start + 1)]
+        key = bytes(body[start + 1 : body.index(b'"', start + 1)])
         if key in seen or key not in _PLAIN_KEYS:
             raise Refusal(Reason.BAD_REQUEST, "The request body must name its model once, in 'model'.")
         seen.add(key)
 
 
-def _top_level_model_keys(body: bytes) -> list[int]:
+def _top_level_model_keys(body: Body) -> list[int]:
     """Return where keys that read `model` or `models` begin, of those that are the body's own."""
     depth = 0
     found_at: list[int] = []
@@ -140,7 +143,7 @@ def _top_level_model_keys(body: bytes) -> list[int]:
     return found_at
 
 
-def _model_span(body: bytes) -> tuple[int, int]:
+def _model_span(body: Body) -> tuple[int, int]:
     only = [found.start() for found in _MODEL_KEY.finditer(body)]
     for start in only if len(only) == 1 else _top_level_model_keys(body):
         found = _MODEL_VALUE.match(body, start)

@@ -11,6 +11,8 @@ from typing import cast
 
 import httptools
 
+from proxy.request_body import BodyPart
+
 MAX_HEAD_BYTES = 256 * 1024  # status line and headers of an answer
 # More than this waits here while the client does not read; then the provider is not read either.
 MAX_BUFFERED_BYTES = 256 * 1024
@@ -82,7 +84,7 @@ class UpstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    async def send(self, head: bytes, body: Sequence[bytes | memoryview]) -> None:
+    async def send(self, head: bytes, body: Sequence[BodyPart]) -> None:
         """Send a request and wait for the head of its answer. Raises UpstreamFailed."""
         self._begin()
         self._is_busy = True
@@ -132,7 +134,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _write(self, head: bytes, body: Sequence[bytes | memoryview]) -> None:
+    async def _write(self, head: bytes, body: Sequence[BodyPart]) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             raise UpstreamFailed(Failure.CLOSED)

@@ -23,6 +23,13 @@ REPOSITORY = HERE.parents[1]
 JOB_TOKEN_KEY = "a-key-for-benchmarks-only-32-characters"
 SERVER_CORE, OTHER_CORE = "0", "1"
 READY_SECONDS = 60.0
+LITELLM_READY_SECONDS = 180.0
+# It fetches a price list at its start, and refuses to start without a key of its own, unless it is told otherwise.
+LITELLM_ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+    "LITELLM_TELEMETRY": "False",
+}
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -47,6 +54,10 @@ model_list:
 """
 
 
+class NotAtHand(Exception):
+    """Another proxy cannot be measured here; the text says why."""
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -68,10 +79,16 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        self._log = log
 
-    def wait(self, path: str) -> None:
-        """Return when something answers there, whatever it says."""
-        deadline = time.monotonic() + READY_SECONDS
+    def last_line(self) -> str:
+        """Return what the process said last."""
+        lines = self._log.read_text(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+    def wait(self, path: str, *, seconds: float = READY_SECONDS) -> None:
+        """Return when something answers there, whatever it says. Raises NotAtHand where nothing ever does."""
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 urllib.request.urlopen(self.url + path, timeout=2)
@@ -82,7 +99,8 @@ class Server:
             except OSError:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{self.process.args} did not start")
+                self.stop()
+                raise NotAtHand(f"it did not start: {self.last_line()}")
             time.sleep(0.1)
 
     def cpu_seconds(self) -> float:
@@ -159,11 +177,11 @@ def start_proxy(upstream: Server, postgres: EmbeddedPostgres, folder: Path) -> S
     return server
 
 
-def start_nginx(upstream: Server, folder: Path) -> Server | None:
-    """Return nginx before the provider, or None where it is not installed."""
+def start_nginx(upstream: Server, folder: Path) -> Server:
+    """Return nginx before the provider. Raises NotAtHand."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
-        return None
+        raise NotAtHand("it is not installed")
     port, upstream_port = free_port(), upstream.url.rpartition(":")[2]
     place = folder / "nginx"
     place.mkdir()
@@ -175,17 +193,18 @@ def start_nginx(upstream: Server, folder: Path) -> Server | None:
     return server
 
 
-def start_litellm(upstream: Server, folder: Path) -> Server | None:
-    """Return litellm before the provider, or None where it is not installed; HAWK_BENCH_LITELLM names its program."""
+def start_litellm(upstream: Server, folder: Path) -> Server:
+    """Return litellm before the provider; HAWK_BENCH_LITELLM names its program. Raises NotAtHand."""
     program = os.environ.get("HAWK_BENCH_LITELLM") or shutil.which("litellm")
-    if program is None:
-        return None
+    if program is None or not Path(program).exists():
+        raise NotAtHand(f"{program or 'litellm'} is not installed (HAWK_BENCH_LITELLM names the program)")
     port = free_port()
     config = folder / "litellm.yaml"
     config.write_text(LITELLM.format(upstream=upstream.url.rpartition(":")[2]))
     command = [program, "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
-    server = Server(command, f"http://127.0.0.1:{port}", core=SERVER_CORE, log=folder / "litellm.log")
-    server.wait("/health/liveliness")
+    url, log = f"http://127.0.0.1:{port}", folder / "litellm.log"
+    server = Server(command, url, core=SERVER_CORE, log=log, environment=LITELLM_ENVIRONMENT)
+    server.wait("/health/liveliness", seconds=LITELLM_READY_SECONDS)
     return server
 
 

@@ -30,19 +30,28 @@ header_names = st.sampled_from(
 headers = st.lists(st.tuples(header_names.map(str.encode), st.sampled_from([b"a", b"x-a, te", b"Bearer t"])))
 
 
-@given(bodies, st.text(min_size=1).filter(lambda text: text.isprintable()), st.booleans())
-def test_model_is_found_in_any_body_that_names_it_once(body, model, is_ascii):
+pieces = st.sampled_from([bytes, bytearray])  # a body that came in one piece, or in many
+
+
+@given(bodies, st.text(min_size=1).filter(lambda text: text.isprintable()), st.booleans(), pieces)
+def test_model_is_found_in_any_body_that_names_it_once(body, model, is_ascii, kind):
     text = json.dumps({**body, "model": model}, ensure_ascii=is_ascii)
 
-    assert body_facts(text.encode()).models == (model,)
+    assert body_facts(kind(text.encode())).models == (model,)
 
 
-@given(bodies, st.text(min_size=1), st.text(min_size=1), st.sampled_from(["model", "Model", "m\\u006fdel", "MODEL"]))
-def test_body_that_names_two_models_is_refused(body, first, second, key):
+@given(
+    bodies,
+    st.text(min_size=1),
+    st.text(min_size=1),
+    st.sampled_from(["model", "Model", "m\\u006fdel", "MODEL"]),
+    pieces,
+)
+def test_body_that_names_two_models_is_refused(body, first, second, key, kind):
     start = json.dumps({**body, "model": first})[:-1]
 
     with pytest.raises(Refusal):
-        body_facts(f'{start}, "{key}": {json.dumps(second)}}}'.encode())
+        body_facts(kind(f'{start}, "{key}": {json.dumps(second)}}}'.encode()))
 
 
 @given(st.binary(max_size=200))
