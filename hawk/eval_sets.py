@@ -4,7 +4,7 @@ Rows come to be in hawk.eval_set_claim. Starting and watching the jobs is Dagste
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -18,7 +18,8 @@ from hawk.errors import Conflict, NotFound, UserError
 from hawk.ids import JobId
 from hawk.job_secrets import read_secrets
 from hawk.job_spec import InfraConfig, JobSpec
-from hawk.naming import PROXY_URL_VARIABLE, TOKEN_PATH, eval_set_prefix
+from hawk.naming import TOKEN_PATH, eval_set_prefix
+from hawk.provider_environment import provider_environment
 from hawk.settings import OrchestrationSettings
 
 EvalSetState = Literal["claimed", "launched", "complete", "failed", "stopped", "deleted"]
@@ -46,8 +47,6 @@ set status = %(status)s,
 where eval_set_id = %(id)s
 """
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_WITH_VERSION_OF_THEIR_OWN = frozenset({"groq", "mistral"})  # their SDKs put it into the path
 
 
 class EvalSetRow(BaseModel):
@@ -216,29 +215,7 @@ def _identity_environment(row: EvalSetRow, settings: OrchestrationSettings) -> d
     if settings.api_url is not None:
         environment["HAWK_TOKEN_BROKER_URL"] = f"{settings.api_url.rstrip('/')}{TOKEN_PATH}"
     if settings.proxy_url is not None:
-        environment |= _provider_environment(settings.proxy_url.rstrip("/"), token, row.model_names)
-    return environment
-
-
-def _provider_environment(proxy: str, token: str, model_names: Iterable[str]) -> dict[str, str]:
-    """Return where Inspect's providers send their calls: the proxy, which takes the job's token for a key."""
-    environment = {
-        PROXY_URL_VARIABLE: proxy,
-        "OPENAI_BASE_URL": f"{proxy}/openai/v1",
-        "OPENAI_API_KEY": token,
-        "ANTHROPIC_BASE_URL": f"{proxy}/anthropic",
-        "ANTHROPIC_API_KEY": token,
-        "GOOGLE_BASE_URL": f"{proxy}/google",
-        "GOOGLE_API_KEY": token,
-    }
-    for model_name in model_names:
-        # Inspect reads {PROVIDER}_BASE_URL of each that speaks as OpenAI does: openrouter/x, openai-api/vllm/x.
-        provider = model_name.removeprefix("openai-api/").partition("/")[0]
-        if _PROVIDER_NAME.fullmatch(provider):
-            variable = provider.upper().replace("-", "_")
-            version = "" if provider in _WITH_VERSION_OF_THEIR_OWN else "/v1"
-            environment.setdefault(f"{variable}_BASE_URL", f"{proxy}/{provider}{version}")
-            environment.setdefault(f"{variable}_API_KEY", token)
+        environment |= provider_environment(settings.proxy_url, token, row.model_names)
     return environment
 
 

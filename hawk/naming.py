@@ -34,6 +34,14 @@ STAGING_SCHEMA = "staging"
 INTERMEDIATE_SCHEMA = "intermediate"
 MARTS_SCHEMA = "marts"
 
+# Postgres roles; row_security.sql and reader_roles.sql spell them out.
+WRITER_ROLE = "hawk_writer"  # owns all tables and stands above policies; importer and dbt take it
+ROLE_KEEPER_ROLE = "hawk_roles"  # owns the functions that make roles
+READER_ROLE = "hawk_reader"  # may read what policies show
+SERVICE_ROLE = "hawk_services"  # reads and writes what runs; sees no results
+API_ROLE = "hawk_api"  # logins of programs have no rights of their own: they take a role
+VIEWER_ROLE = "hawk_viewer"
+
 # Dagster.
 CODE_LOCATION = "hawk"
 EVAL_SET_PARTITIONS = "eval_set"
@@ -50,6 +58,7 @@ REIMPORT_JOB = "reimport_eval_set"
 CHECK_JOB = "check_warehouse"
 SEARCH_JOB = "index_messages"
 UPKEEP_JOB = "keep_up_warehouse"
+ANALYSES_JOB = "analyse_marts"
 EVAL_SET_TAG = "hawk/eval_set_id"
 CREATED_BY_TAG = "hawk/created_by"
 LAUNCH_STAMP_TAG = "hawk/launch_stamp"  # where Dagster's door noted who launches; see hawk/launch_stamps.py
@@ -100,6 +109,8 @@ REGISTRY_CHANNEL = "hawk_registry"
 
 # The proxy's address in a job's environment.
 PROXY_URL_VARIABLE = "HAWK_PROXY_URL"
+# A file with the proxy's token of the moment, for a run on somebody's own machine, whose sign-in is renewed meanwhile.
+TOKEN_FILE_VARIABLE = "HAWK_TOKEN_FILE"  # noqa: S105 - a name
 
 # What Inspect takes for a log in its JSON format; `logs.json` and `eval-set.json` beside it are none.
 _JSON_LOG_NAME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[:-]\d{2}[:-]\d{2}.*\.json")

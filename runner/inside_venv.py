@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# Beside this folder in a checkout; around it (hawk/programs/runner) where Hawk was installed from a wheel.
+HAWK = next(folder for folder in (HERE.parent / "hawk", HERE.parents[1]) if (folder / "job_spec.py").is_file())
 
 
 def make_importable(name: str, folder: Path) -> None:
@@ -29,7 +31,7 @@ def make_importable(name: str, folder: Path) -> None:
 if __name__ == "__main__":
     # Imports make objects that stay; looking for garbage among them takes a tenth of the time. Back on in `main`.
     gc.disable()
-    make_importable("hawk", HERE.parent / "hawk")
+    make_importable("hawk", HAWK)
     make_importable("hawk_runner", HERE / "inside")
     main = importlib.import_module("hawk_runner.main").main
     sys.exit(main())

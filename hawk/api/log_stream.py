@@ -1,7 +1,7 @@
 """What a runner prints, as server-sent events: lines as they are collected, until its set has ended.
 
-Only the end of the output is kept, so a line has no number of its own. An event's id is the attempt and a digest of
-the last lines sent; whoever comes back with it goes on behind those, or hears all that is kept if they are gone.
+Only the end of the output is kept, so a line has no number of its own. An event's id is the attempt and digests of the
+last lines sent; whoever comes back with it goes on behind those, or hears all that is kept if they are gone.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ MEDIA_TYPE = "text/event-stream"
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0  # below the idle limits of usual load balancers (60 s)
 RETRY_MILLISECONDS = 2000
-LINES_IN_ID = 8
+LINES_IN_ID = (8, 4, 2, 1)  # fewer are looked for where the others are not kept any more
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,23 @@ async def log_events(
 
 def lines_after(output: Output, place: str) -> Sequence[str]:
     """Return the lines that come after a place; all that are kept where the place is not among them."""
-    attempt, _, digest = place.partition("-")
+    attempt, *digests = place.split("-")
     if attempt == str(output.attempt_number):
-        # From the end: where the same lines stand twice, the later place is the likelier one, and nothing comes twice.
-        for end in range(len(output.lines), 0, -1):
-            if _digest(output.lines[:end]) == digest:
-                return output.lines[end:]
+        for count, digest in zip(LINES_IN_ID, digests, strict=False):
+            # From the end: of lines that stand there twice the later ones are meant, and nothing comes twice.
+            for end in range(len(output.lines), 0, -1):
+                if _digest(output.lines[:end], count) == digest:
+                    return output.lines[end:]
     return output.lines
 
 
 def place_after(output: Output) -> str:
     """Return the id of the place after all lines of an output."""
-    return f"{output.attempt_number}-{_digest(output.lines)}"
+    return "-".join([str(output.attempt_number), *(_digest(output.lines, count) for count in LINES_IN_ID)])
 
 
-def _digest(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines[-LINES_IN_ID:]).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+def _digest(lines: Sequence[str], count: int) -> str:
+    return hashlib.sha256("\n".join(lines[-count:]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _event(name: str, data: dict[str, object], *, event_id: str | None = None) -> str:

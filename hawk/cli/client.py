@@ -19,7 +19,6 @@ from hawk.api.contracts import (
     CreateEvalSetResponse,
     EvalSetActionResponse,
     EvalSetConfigResponse,
-    EvalSetListResponse,
     EvalSetStatusResponse,
     FinishUploadResponse,
     LogImportListResponse,
@@ -27,6 +26,7 @@ from hawk.api.contracts import (
     ModelListResponse,
     PlanResponse,
     ProblemResponse,
+    ResumeEvalSetRequest,
     RetryImportsRequest,
     RetryImportsResponse,
     VersionResponse,
@@ -49,6 +49,7 @@ from hawk.naming import CLIENT_VERSION_HEADER, CONTENT_HASH_HEADER
 from hawk.version import hawk_version
 
 TIMEOUT_SECONDS = 60.0
+STREAM_SILENCE_SECONDS = 45.0  # a stream says something every 15 s
 FINISH_SECONDS = 600.0  # a large log is copied within S3 meanwhile
 
 _ERROR_OF_STATUS: dict[int, type[HawkError]] = {
@@ -97,9 +98,10 @@ class HawkClient:
     def plan(self, config: dict[str, Any]) -> PlanResponse:
         return self.ask(PlanResponse, "POST", "/plan", body={"config": config})
 
-    def list_eval_sets(self, *, limit: int, search: str, mine: bool) -> EvalSetListResponse:
-        query = {"limit": limit, "search": search, "mine": mine}
-        return self.ask(EvalSetListResponse, "GET", "/eval_sets", query=query)
+    def resume_eval_set(self, eval_set_id: str, request: ResumeEvalSetRequest) -> CreateEvalSetResponse:
+        body = request.model_dump(mode="json", exclude={"secrets"})
+        body["secrets"] = {name: value.get_secret_value() for name, value in request.secrets.items()}
+        return self.ask(CreateEvalSetResponse, "POST", f"{_path(eval_set_id)}/resume", body=body)
 
     def eval_set_status(self, eval_set_id: str, *, samples: int) -> EvalSetStatusResponse:
         return self.ask(EvalSetStatusResponse, "GET", f"{_path(eval_set_id)}/status", query={"samples": samples})
@@ -109,6 +111,24 @@ class HawkClient:
 
     def eval_set_logs(self, eval_set_id: str, *, lines: int) -> LogsResponse:
         return self.ask(LogsResponse, "GET", f"{_path(eval_set_id)}/logs", query={"lines": lines})
+
+    @contextmanager
+    def log_events(self, eval_set_id: str, *, lines: int, last_event_id: str) -> Iterator[Iterator[str]]:
+        """Give the lines of a stream of events; whoever reads on raises Upstream where the connection ends early."""
+        signed = {"authorization": f"Bearer {self._token()}", "accept": "text/event-stream"}
+        headers = {**signed, **({"last-event-id": last_event_id} if last_event_id else {})}
+        path = f"{_path(eval_set_id)}/logs"
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=STREAM_SILENCE_SECONDS)
+        try:
+            with self._http.stream("GET", path, params={"lines": lines}, headers=headers, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise error_of(response)
+                yield response.iter_lines()
+        except httpx.HTTPError as error:
+            raise Upstream(
+                f"The API at {self._api_url} failed: {type(error).__name__}.", hint="Try again in a moment."
+            ) from error
 
     def stop_eval_set(self, eval_set_id: str, *, action: str) -> EvalSetActionResponse:
         return self.ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/stop", body={"action": action})

@@ -7,6 +7,17 @@ import click
 
 from hawk.cli import output
 from hawk.cli.arguments import JSON
+from hawk.cli.launch_options import (
+    ALLOW_DIRTY,
+    FORCE,
+    MONITOR,
+    PRIORITIES,
+    SECRET,
+    SECRETS_FILE,
+    SKIP_CONFIRM,
+    config_argument,
+)
+from hawk.cli.resume import resume
 
 if TYPE_CHECKING:
     from hawk.api.contracts import CreateEvalSetResponse
@@ -36,21 +47,15 @@ def eval_set() -> None:
 
 
 @eval_set.command(epilog="Example: hawk eval-set run examples/simple.eval-set.yaml --secret HF_TOKEN --monitor")
-@click.argument("config", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@config_argument()
 @click.option("--dry-run", is_flag=True, help="Print what would run, and whether you may; launch nothing.")
-@click.option("--secret", "secret_names", multiple=True, metavar="NAME", help="Give a variable of your environment.")
-@click.option(
-    "--secrets-file",
-    "secrets_files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Give all of a dotenv file; one given with --secret wins.",
-)
-@click.option("--priority", type=click.Choice(["low", "medium", "high"]), default="medium", show_default=True)
-@click.option("-y", "--skip-confirm", is_flag=True, help="Do not ask about fields that are not known.")
-@click.option("--log-dir-allow-dirty", is_flag=True, help="Go on where logs of other tasks lie in the set's folder.")
-@click.option("--force", is_flag=True, help="Launch though you have as many unfinished sets as are allowed.")
-@click.option("--monitor", is_flag=True, help="Watch the set after its launch; the exit code is then the set's.")
+@SECRET
+@SECRETS_FILE
+@click.option("--priority", type=PRIORITIES, default="medium", show_default=True)
+@SKIP_CONFIRM
+@ALLOW_DIRTY
+@FORCE
+@MONITOR
 @JSON
 def run(
     *,
@@ -74,16 +79,15 @@ def run(
     from hawk.config.load import load_eval_set_config
 
     loaded = load_eval_set_config(config)
-    for problem in loaded.warnings:
-        output.warn(str(problem))
     session = open_session()
     if dry_run:
+        for problem in loaded.warnings:
+            output.warn(str(problem))
         _dry_run(session, loaded, as_json=as_json)
         return
     secrets = collect_secrets(secret_names, secrets_files)
     check_all_given(loaded.config, secrets)
-    if loaded.warnings and not skip_confirm:
-        _confirm()
+    confirm_warnings(loaded, skip=skip_confirm)
     options = {
         "secrets": secrets,
         "priority": priority,
@@ -91,19 +95,23 @@ def run(
         "force": force,
     }
     answer = _launch(session, loaded.mapping, options)
-    shown = [str(problem) for problem in loaded.warnings]
-    answer.warnings = [text for text in answer.warnings if not any(line.endswith(text) for line in shown)]
-    _say_launched(answer, as_json=as_json)
+    say_launched(answer, loaded, as_json=as_json)
     if monitor:
         from hawk.cli.watch import watch_eval_set
 
         watch_eval_set(session.client, answer.eval_set_id, as_json=as_json)
 
 
-def _confirm() -> None:
+eval_set.add_command(resume)
+
+
+def confirm_warnings(loaded: "LoadedConfig[EvalSetConfig]", *, skip: bool) -> None:
+    """Say what is doubtful in a config, and ask whether to go on. Raises UserError where the answer is no."""
     from hawk.errors import UserError
 
-    if not output.confirm("Launch all the same?"):
+    for problem in loaded.warnings:
+        output.warn(str(problem))
+    if loaded.warnings and not skip and not output.confirm("Launch all the same?"):
         raise UserError("Nothing was launched.", hint="Mend the warnings above, or give --skip-confirm.")
 
 
@@ -115,7 +123,12 @@ def _launch(session: "Session", mapping: dict[str, Any], options: dict[str, Any]
     return answer
 
 
-def _say_launched(answer: "CreateEvalSetResponse", *, as_json: bool) -> None:
+def say_launched(
+    answer: "CreateEvalSetResponse", loaded: "LoadedConfig[EvalSetConfig] | None", *, as_json: bool
+) -> None:
+    """Print the set that was launched, and what the API warns of beyond what was said of the file."""
+    shown = [str(problem) for problem in loaded.warnings] if loaded else []
+    answer.warnings = [text for text in answer.warnings if not any(line.endswith(text) for line in shown)]
     for warning in answer.warnings:
         output.warn(warning)
     if as_json:

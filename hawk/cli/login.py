@@ -43,7 +43,7 @@ def logout() -> None:
     output.say(f"Signed out at {session.api_url}.")
 
 
-@click.group()
+@click.group(epilog='Example: curl -H "authorization: Bearer $(hawk auth access-token)" "$HAWK_API_URL/eval_sets"')
 def auth() -> None:
     """Print what programs need to call the API."""
 

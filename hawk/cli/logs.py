@@ -1,15 +1,11 @@
 """`hawk logs`: what the runner of an eval set prints."""
 
-import time
 from collections.abc import Sequence
 
 import click
 
 from hawk.cli import output
 from hawk.cli.arguments import EVAL_SET_ID, JSON
-
-POLL_SECONDS = 2.0
-LINES_WHILE_FOLLOWING = 2000
 
 
 @click.command(epilog="Example: hawk logs -f")
@@ -20,44 +16,29 @@ LINES_WHILE_FOLLOWING = 2000
 def logs(*, eval_set_id: str | None, lines: int, follow: bool, as_json: bool) -> None:
     """Show the end of what the newest attempt of the runner printed.
 
-    Lines come a few seconds late: they are collected, and kept when the job is gone.
+    Lines come a few seconds late: they are collected, and kept when the job is gone. With -f and --json each line
+    of the output is a JSON document. Without ID it is the set that was launched last.
     """
     from hawk.cli.session import open_session
-    from hawk.cli.status_view import is_over
 
     session = open_session()
     set_id = session.eval_set_id(eval_set_id)
+    if follow:
+        from hawk.cli.log_follow import follow_logs
+
+        for event in follow_logs(session.client, set_id, lines=lines):
+            if as_json:
+                output.say_json_line({"status": event.status, "lines": event.lines})
+            else:
+                _say_lines(event.lines)
+        return
     answer = session.client.eval_set_logs(set_id, lines=lines)
     if as_json:
         output.say_json(answer)
         return
-    shown = answer.text.splitlines()
-    if not shown and not follow:
+    if not answer.text:
         output.note("The runner has printed nothing yet.")
-    _say_lines(shown)
-    while follow:
-        has_ended = is_over(session.client.eval_set_status(set_id, samples=0))
-        answer = session.client.eval_set_logs(set_id, lines=LINES_WHILE_FOLLOWING)
-        lines_now = answer.text.splitlines()
-        _say_lines(new_lines(shown, lines_now))
-        shown = lines_now
-        if has_ended:
-            return
-        time.sleep(POLL_SECONDS)
-
-
-def new_lines(shown: Sequence[str], now: Sequence[str]) -> list[str]:
-    """Return the lines of `now`, the end of a growing text, that come after those shown.
-
-    `shown` may reach less far back than `now`. Where the two do not meet, all of `now` is new.
-    """
-    if not shown:
-        return list(now)
-    for end in range(len(now), 0, -1):
-        overlap = min(end, len(shown))
-        if list(now[end - overlap : end]) == list(shown[-overlap:]):
-            return list(now[end:])
-    return list(now)
+    _say_lines(answer.text.splitlines())
 
 
 def _say_lines(lines: Sequence[str]) -> None:

@@ -29,6 +29,10 @@ class CommandEntry:
 
 COMMANDS: Mapping[str, CommandEntry] = {
     "eval-set": CommandEntry("hawk.cli.eval_set:eval_set", "Launch an eval set from its YAML file."),
+    "resume": CommandEntry(
+        "hawk.cli.resume:resume", "Launch an eval set that has ended again."
+    ),
+    "local": CommandEntry("hawk.cli.local:local", "Run an eval set on this machine."),
     "watch": CommandEntry("hawk.cli.watch:watch", "Watch an eval set until its results stand in the marts."),
     "status": CommandEntry("hawk.cli.status:status", "Show how an eval set stands."),
     "logs": CommandEntry("hawk.cli.logs:logs", "Show what an eval set's runner prints."),
@@ -40,7 +44,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "download-artifacts": CommandEntry(
         "hawk.cli.download:download_artifacts", "Download what the samples of an eval set left behind."
     ),
-    "list": CommandEntry("hawk.cli.list:list_", "List eval sets."),
+    "list": CommandEntry("hawk.cli.list:list_", "List eval sets, evals, samples and jobs."),
     "import": CommandEntry("hawk.cli.import_logs:import_logs", "Bring logs of this machine into the warehouse."),
     "imports": CommandEntry("hawk.cli.imports:imports", "How far logs are on their way into the warehouse."),
     "stop": CommandEntry("hawk.cli.actions:stop", "End an eval set early."),
@@ -57,6 +61,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "auth": CommandEntry("hawk.cli.login:auth", "Print an access token, for programs."),
     "version": CommandEntry("hawk.cli.about:version", "Print the versions of command line and API."),
     "config": CommandEntry("hawk.cli.about:config", "Print where the command line looks."),
+    "completion": CommandEntry("hawk.cli.completion:completion", "Print what lets a shell complete commands."),
     "dev": CommandEntry("hawk.cli.dev:dev", "The embedded stack: everything Hawk needs, on this machine."),
 }
 

@@ -1,8 +1,10 @@
-"""The eval set's folder on S3, apart from its logs: commands that come in, progress that goes out."""
+"""The eval set's folder, apart from its logs: commands that come in, progress that goes out."""
 
+import os
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 
@@ -14,8 +16,50 @@ class StoredFile:
     modified_at: datetime
 
 
-class EvalSetFolder:
-    """Reads and writes small files beside the logs; safe to use from several threads.
+class EvalSetFolder(Protocol):
+    """Reads and writes small files beside the logs; safe to use from several threads."""
+
+    def write(self, name: str, body: bytes, *, content_type: str = "application/json") -> None:
+        """Replace a file."""
+
+    def read(self, name: str) -> bytes:
+        """Return a file's content. Raises FileNotFoundError."""
+
+    def list(self, subfolder: str) -> list[StoredFile]:
+        """Return the files under a folder of the folder."""
+
+
+def folder_at(location: str) -> EvalSetFolder:
+    """Return the folder at an s3:// URL or at a path of this machine."""
+    return S3Folder(location) if location.startswith("s3://") else LocalFolder(Path(location))
+
+
+class LocalFolder:
+    """A folder of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, name: str, body: bytes, *, content_type: str = "application/json") -> None:
+        path = self._path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished.write_bytes(body)
+        unfinished.replace(path)
+
+    def read(self, name: str) -> bytes:
+        return (self._path / name).read_bytes()
+
+    def list(self, subfolder: str) -> list[StoredFile]:
+        return [
+            StoredFile(f"{subfolder}/{path.name}", datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            for path in sorted((self._path / subfolder).glob("*"))
+            if path.is_file()
+        ]
+
+
+class S3Folder:
+    """A folder on S3.
 
     Uses botocore, which inspect_ai's own S3 access brings along, with credentials from the environment.
     """

@@ -1,6 +1,11 @@
 """The hooks of inspect_ai that tell the board and the stop monitor what happens."""
 
-from inspect_ai.hooks import Hooks, RunStart, SampleEnd, SampleStart, TaskEnd, TaskStart, hooks
+import os
+from pathlib import Path
+
+from inspect_ai.hooks import ApiKeyOverride, Hooks, RunStart, SampleEnd, SampleStart, TaskEnd, TaskStart, hooks
+
+from hawk.naming import TOKEN_FILE_VARIABLE
 
 from .progress import ProgressBoard
 from .stopping import StopMonitor
@@ -27,3 +32,21 @@ def install_hooks(board: ProgressBoard, monitor: StopMonitor) -> None:
 
         async def on_sample_end(self, data: SampleEnd) -> None:
             board.sample_ended(data.eval_id, data.sample)
+
+
+def install_token_renewal() -> None:
+    """Let models take the token of the moment from a file, where the run was given one; before models are loaded.
+
+    Inspect asks again when a provider refuses a key, so a token that ended is replaced by the newest.
+    """
+    place = os.environ.get(TOKEN_FILE_VARIABLE)
+    if not place:
+        return
+    file = Path(place)
+    first = file.read_text().strip()
+
+    @hooks(name="hawk-token", description="Renews the token with which models are called.")
+    class TokenHooks(Hooks):
+        def override_api_key(self, data: ApiKeyOverride) -> str | None:
+            # Keys of the user's own are left as they are.
+            return file.read_text().strip() if data.value == first else None

@@ -20,8 +20,8 @@ from hawk.job_spec import JobSpec
 from .arguments import check_supported, eval_set_arguments
 from .call_facts import install_call_facts
 from .failures import describe, is_deterministic
-from .folder import EvalSetFolder
-from .hooks import install_hooks
+from .folder import folder_at
+from .hooks import install_hooks, install_token_renewal
 from .models import load_model_roles, load_models
 from .prior_logs import completed_samples
 from .progress import ProgressBoard, State, TaskRow
@@ -64,7 +64,7 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> JobOutcome:
     spec = JobSpec.read(options.job_file)
     check_supported(spec.config, kubernetes=options.kubernetes_sandboxes)
-    folder = EvalSetFolder(spec.infra.log_dir)
+    folder = folder_at(spec.infra.log_dir)
     board = ProgressBoard(str(spec.job_id), options.attempt_number)
     writer = ProgressWriter(board, folder, str(spec.job_id))
     submitted_at = datetime.fromisoformat(options.submitted_at) if options.submitted_at else None
@@ -89,6 +89,7 @@ def _evaluate(spec: JobSpec, board: ProgressBoard, monitor: StopMonitor, options
     if monitor.stop_action is not None:
         board.finish("stopped")
         return _stopped()
+    install_token_renewal()
     models, roles = load_models(spec.config), load_model_roles(spec.config)
     gc.freeze()
     gc.enable()

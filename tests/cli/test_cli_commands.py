@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from hawk.cli.logs import new_lines
+from hawk.cli.log_follow import read_events
 from hawk.cli.main import COMMANDS, main
 from tests.fakes.hawk_api import config_of
 
@@ -195,21 +195,29 @@ class TestLogs:
 
         assert result.stdout.splitlines() == ["two", "three"]
 
-    @pytest.mark.parametrize(
-        ("shown", "now", "expected"),
-        [
-            ([], ["a"], ["a"]),
-            (["a"], ["a"], []),
-            (["a", "b"], ["a", "b", "c"], ["c"]),
-            (["a", "b"], ["b", "c"], ["c"]),
-            (["b"], ["a", "b", "c"], ["c"]),
-            (["a", "b"], ["x", "y"], ["x", "y"]),
-            (["a", "a"], ["a", "a", "a"], []),
-            (["a"], [], []),
-        ],
-    )
-    def test_new_lines_are_those_after_the_shown(self, shown, now, expected) -> None:
-        assert new_lines(shown, now) == expected
+    def test_follow_as_json_is_a_line_an_event(self, hawk, hawk_api, mine) -> None:
+        self.attempt(hawk_api, "one")
+        hawk_api.execute("update ops.eval_set set status = 'failed'")
+
+        events = [json.loads(line) for line in hawk("logs", "-f", "--json").stdout.splitlines()]
+
+        assert events == [{"status": "", "lines": ["one"]}, {"status": "failed", "lines": []}]
+
+    def test_events_are_read_past_comments_and_nonsense(self) -> None:
+        lines = [
+            "retry: 5",
+            "",
+            ": nothing new",
+            "",
+            "id: 1-a",
+            "event: lines",
+            'data: {"lines": ["x: y"]}',
+            "",
+            "data: [",
+            "",
+        ]
+
+        assert list(read_events(iter(lines))) == [("1-a", "lines", {"lines": ["x: y"]})]
 
 
 class TestActions:
@@ -255,6 +263,34 @@ class TestLists:
         assert "mine" in hawk("list", "eval-sets").stdout
         assert hawk("list", "eval-sets", "--search", "nothing").stdout == ""
         assert json.loads(hawk("list", "eval-sets", "--json").stdout)["eval_sets"][0]["eval_set_id"] == "mine"
+
+    def test_more_than_the_limit_are_announced_and_gone_on_with(self, hawk, hawk_api, mine) -> None:
+        hawk_api.execute(
+            "insert into ops.eval_set select (jsonb_populate_record(eval_set, jsonb_build_object('eval_set_id',"
+            " 'set-' || number))).* from ops.eval_set, generate_series(1, 600) as number"
+        )
+
+        first = hawk("list", "eval-sets", "--limit", "550", "--json")
+        first = json.loads(first.stdout)
+        rest = json.loads(hawk("list", "eval-sets", "--after", first["next_cursor"], "--limit", "500", "--json").stdout)
+        shown = hawk("list", "eval-sets", "--limit", "3")
+
+        ids = [entry["eval_set_id"] for answer in (first, rest) for entry in answer["eval_sets"]]
+        assert len(first["eval_sets"]) == 550
+        assert len(ids) == len(set(ids)) == 601
+        assert "3 of 601 shown. More: --limit NUMBER" in shown.stderr
+
+    def test_jobs_are_those_that_have_not_ended(self, hawk, hawk_api, mine) -> None:
+        assert "pending" in hawk("list", "jobs").stdout
+        hawk_api.execute("update ops.eval_set set status = 'failed'")
+
+        assert "No job runs" in hawk("list", "jobs").stderr
+        assert "failed" in hawk("list", "jobs", "--ended", "--status", "failed").stdout
+
+    @pytest.mark.parametrize("noun", ["evals", "samples"])
+    def test_results_of_the_last_set_or_of_all(self, hawk, hawk_api, mine, noun) -> None:
+        assert "no " in hawk("list", noun).stderr
+        assert json.loads(hawk("list", noun, "--all", "--json").stdout)[noun] == []
 
     def test_models(self, hawk) -> None:
         assert hawk("models").stdout.split() == ["anthropic/small", "openai/secret", "openai/small"]

@@ -12,7 +12,7 @@ from inspect_ai.scorer import Score
 from hawk.object_store import s3_client
 from hawk.progress import merge_progress
 from hawk.settings import ObjectStoreSettings
-from runner.inside.folder import EvalSetFolder
+from runner.inside.folder import S3Folder
 from runner.inside.progress import MAX_SAMPLES_LISTED, ProgressBoard, TaskRow
 from runner.inside.progress_writer import ProgressWriter
 
@@ -140,18 +140,18 @@ def test_readers_of_progress_understand_what_is_written(board: ProgressBoard) ->
 
 
 @pytest.fixture
-def folder(object_store: ObjectStoreSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[EvalSetFolder]:
+def folder(object_store: ObjectStoreSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Folder]:
     assert object_store.s3_endpoint_url and object_store.s3_access_key_id and object_store.s3_secret_access_key
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", object_store.s3_endpoint_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.s3_access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", object_store.s3_secret_access_key.get_secret_value())
     monkeypatch.setenv("AWS_REGION", object_store.s3_region)
     monkeypatch.setenv("AWS_DEFAULT_REGION", object_store.s3_region)
-    yield EvalSetFolder(f"s3://{object_store.bucket}/evals/set-1")
+    yield S3Folder(f"s3://{object_store.bucket}/evals/set-1")
 
 
 def test_last_state_is_written_and_unchanged_ones_are_not(
-    board: ProgressBoard, folder: EvalSetFolder, object_store: ObjectStoreSettings
+    board: ProgressBoard, folder: S3Folder, object_store: ObjectStoreSettings
 ) -> None:
     writer = ProgressWriter(board, folder, "set-1")
     writer.start()
@@ -171,17 +171,17 @@ def test_last_state_is_written_and_unchanged_ones_are_not(
 
 
 def test_store_that_does_not_answer_does_not_end_the_run(
-    board: ProgressBoard, folder: EvalSetFolder, monkeypatch: pytest.MonkeyPatch
+    board: ProgressBoard, folder: S3Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    writer = ProgressWriter(board, EvalSetFolder("s3://hawk/evals/set-1"), "set-1")
+    writer = ProgressWriter(board, S3Folder("s3://hawk/evals/set-1"), "set-1")
 
     writer.start()
     writer.stop()
 
 
-def test_files_of_the_folder_are_listed_read_and_removed(folder: EvalSetFolder) -> None:
+def test_files_of_the_folder_are_listed_read_and_removed(folder: S3Folder) -> None:
     folder.write(".commands/stop.json", b"{}")
 
     assert [file.name for file in folder.list(".commands")] == [".commands/stop.json"]
