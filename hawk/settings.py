@@ -127,6 +127,9 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
     )
     allow_local_packages: bool = Field(default=False, description="Accept paths of this machine in `package:`.")
     import_max_file_bytes: int = Field(default=16 * 1024**3, ge=1, description="Largest log that people may bring.")
+    import_max_json_bytes: int = Field(
+        default=256 * 1024**2, ge=1, description="Largest of them in JSON, which the API takes into memory."
+    )
     import_max_pending_bytes: int = Field(
         default=256 * 1024**3, ge=1, description="Most that one person may have begun to bring at a time."
     )

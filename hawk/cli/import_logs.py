@@ -98,6 +98,9 @@ def _read_local(paths: Sequence[Path]) -> "LocalLogs":
     files, bad = find_logs(paths)
     with output.byte_progress("Reading", size_of(files)) as progress:
         read = read_logs(files, progress.advance)
+    for log in read.logs:
+        if log.damage:
+            output.warn(f"{log.path}: {log.damage} What lies whole in it is brought, and marked as a part.")
     return LocalLogs(read.logs, [*bad, *read.bad])
 
 
@@ -134,9 +137,8 @@ def _begin(
             if verdict.state == "wanted":
                 wanted.append((log, verdict))
             if verdict.state != "wanted" or dry_run:
-                report.logs.append(
-                    BroughtLog(str(log.path), verdict.state, verdict.reason, log.eval_id, verdict.eval_set_id)
-                )
+                reason = verdict.reason or log.damage
+                report.logs.append(BroughtLog(str(log.path), verdict.state, reason, log.eval_id, verdict.eval_set_id))
     return wanted
 
 
@@ -159,7 +161,9 @@ def _send(
             output.note("What was sent is kept for a day: the same command goes on where this one stopped.")
             raise
     for log, answer in sent.finished:
-        report.logs.append(BroughtLog(str(log.path), "brought", "", answer.eval_id, answer.eval_set_id, answer.log))
+        report.logs.append(
+            BroughtLog(str(log.path), "brought", log.damage, answer.eval_id, answer.eval_set_id, answer.log)
+        )
     report.logs += [BroughtLog(str(log.path), "refused", str(error), log.eval_id) for log, error in sent.refused]
     if not sent.finished:
         report.eval_set_id = report.viewer_url = None

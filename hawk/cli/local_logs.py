@@ -27,11 +27,12 @@ class LocalLog:
     model_names: tuple[str, ...]
     status: str
     completed_at: datetime | None
+    damage: str  # why only a part of it can be read; empty where all can
 
     @property
-    def age_rank(self) -> tuple[bool, datetime, int]:
-        """Return what orders versions of one eval's log: ended ones last, then by their end, then by their size."""
-        return self.status != "started", self.completed_at or _BEGINNING, self.size_bytes
+    def age_rank(self) -> tuple[bool, bool, datetime, int]:
+        """Return what orders versions of one eval's log: ended, whole, late and large ones last."""
+        return self.status != "started", not self.damage, self.completed_at or _BEGINNING, self.size_bytes
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _read(path: Path, progress: Callable[[int], None]) -> LocalLog:
     from hawk.log_import.facts import facts_of
     from hawk.warehouse.eval_rows import summarize
     from hawk.warehouse.log_source import FileSource
-    from hawk.warehouse.reader import open_log
+    from hawk.warehouse.reader import open_readable
 
     if path.suffix not in (".eval", ".json"):
         raise UserError("It is no log by its name; logs end in .eval or .json.")
@@ -136,7 +137,8 @@ def _read(path: Path, progress: Callable[[int], None]) -> LocalLog:
     with contextlib.ExitStack() as opened:
         source = FileSource(path)
         opened.enter_context(contextlib.closing(source))
-        summary = summarize(opened.enter_context(contextlib.closing(open_log(source))))
+        log = opened.enter_context(contextlib.closing(open_readable(source)))
+        summary = summarize(log)
         digests = []
         for offset in range(0, source.size_bytes, PART_BYTES):
             part = source.read(offset, PART_BYTES)
@@ -152,6 +154,7 @@ def _read(path: Path, progress: Callable[[int], None]) -> LocalLog:
         model_names=tuple(sorted(facts.model_names)),
         status=summary.header.status,
         completed_at=summary.completed_at,
+        damage=log.salvage or "",
     )
 
 

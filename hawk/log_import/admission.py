@@ -29,13 +29,11 @@ from hawk.warehouse.eval_rows import EvalSummary, summarize
 from hawk.warehouse.inbox import LogObject
 from hawk.warehouse.log_archive import BrokenLog
 from hawk.warehouse.log_source import S3Source
-from hawk.warehouse.reader import open_log
+from hawk.warehouse.reader import open_log, open_readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# A log in JSON is held in memory whole to be stamped.
-MAX_JSON_BYTES = 256 * 1024 * 1024
 _STRANGE = re.compile(r"[^A-Za-z0-9._+-]+")
 _LOCK_SEED = 0x75706C6F  # "uplo": of our advisory locks on uploads
 _LONGEST_STEM = 180  # with a hash and an ending, well under what file systems allow when a log is downloaded
@@ -61,6 +59,7 @@ class ImportStores:
 
     s3: "S3Client"
     bucket: str
+    max_json_bytes: int  # a log in JSON is held in memory whole to be stamped
 
     @property
     def pending(self) -> PendingObjects:
@@ -128,12 +127,13 @@ def _take_in(
     with contextlib.ExitStack() as opened:
         source = S3Source(stores.s3, stores.bucket, pending_key(upload.upload_id), etag=etag)
         opened.enter_context(contextlib.closing(source))
-        if source.size_bytes > MAX_JSON_BYTES and source.read(0, 64).lstrip()[:1] == b"{":
+        if source.size_bytes > stores.max_json_bytes and source.read(0, 64).lstrip()[:1] == b"{":
             raise BrokenLog(
-                f"A log in JSON may have {MAX_JSON_BYTES:,} bytes; {upload.file_name} has {source.size_bytes:,}.",
-                hint="Convert it first: inspect log convert --to eval.",
+                f"A log in JSON may have {stores.max_json_bytes:,} bytes; {upload.file_name} has"
+                f" {source.size_bytes:,}.",
+                hint="Convert it first: inspect log convert --to eval. Or have HAWK_IMPORT_MAX_JSON_BYTES raised.",
             )
-        summary = summarize(opened.enter_context(contextlib.closing(open_log(source))))
+        summary = summarize(opened.enter_context(contextlib.closing(open_readable(source))))
         facts = facts_of(summary)
         stamped = stamp_log(source, stamp)
         stamped_log = open_log(StampedSource(source, stamped))

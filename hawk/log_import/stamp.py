@@ -1,21 +1,24 @@
 """Writes into a log's header whose it is now: the eval set, who brought it, and what it said before.
 
 Samples stay as they are, to the byte. Of an `.eval` everything before the zip's directory stays where it lies; the
-new header and a new directory follow it. Of a `.json` only the metadata of its eval is replaced.
+new header and a new directory follow it. One that was cut off is made whole as far as it goes: without what is not
+whole at its end, and with a note of that. Of a `.json` only the metadata of its eval is replaced.
 """
 
 import io
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from hawk.log_import.json_edit import is_object, members_of, spliced, with_members
 from hawk.warehouse.log_archive import BrokenLog, LogArchive
 from hawk.warehouse.log_source import LogSource
+from hawk.warehouse.read_limits import DEFAULT_LIMITS
+from hawk.warehouse.zip_directory import TruncatedLog, WalkedMembers, walk_members
 
 HEADERS = ("header.json", "_journal/start.json")
 IMPORTED = "imported"  # the member of the metadata that tells of the import
@@ -33,6 +36,7 @@ class Stamp:
     imported_at: datetime
     file_name: str
     content_hash: str
+    damage: str = ""  # what it lacks, where it was cut off
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def _metadata(eval_document: bytes) -> dict[str, Any]:
 def _stamp_values(metadata: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
     before = {name: metadata[name] for name in ("eval_set_id", "created_by") if name in metadata}
     earlier = metadata.get(IMPORTED)
+    damage = stamp.damage or (earlier.get("damage") if isinstance(earlier, dict) else None)
     return {
         "eval_set_id": stamp.eval_set_id,
         "created_by": stamp.created_by,
@@ -117,18 +122,28 @@ def _stamp_values(metadata: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
             "file_name": stamp.file_name,
             "content_hash": stamp.content_hash,
             **{f"original_{name}": value for name, value in before.items()},
+            **({"damage": damage} if damage else {}),
             **({"earlier": earlier} if earlier is not None else {}),
         },
     }
 
 
 def _stamped_archive(source: LogSource, stamp: Stamp) -> StampedLog:
-    archive = LogArchive(source)
+    try:
+        archive = LogArchive(source)
+        whole: WalkedMembers | None = None
+    except TruncatedLog as error:
+        whole = walk_members(source, DEFAULT_LIMITS)
+        archive = LogArchive(source, entries=whole.entries)
+        stamp = replace(stamp, damage=damage_of_cut_off(error, whole.lost))
     headers = {name: stamped_document(archive.read(name), stamp) for name in HEADERS if name in archive}
-    _refuse_lost_directory(source)
+    if whole is None:
+        _refuse_lost_directory(source)
     overlay = _Overlay(source)
     with warnings.catch_warnings(), zipfile.ZipFile(overlay, "a") as zipped:
         warnings.simplefilter("ignore")
+        if whole is not None:
+            _make_directory(zipped, whole)
         _refuse_overlap(zipped)
         # The old headers' bytes stay in the file, where no directory tells of them.
         zipped.filelist = [info for info in zipped.filelist if info.filename not in headers]
@@ -138,6 +153,22 @@ def _stamped_archive(source: LogSource, stamp: Stamp) -> StampedLog:
             info.compress_type = zipfile.ZIP_DEFLATED
             zipped.writestr(info, data)
     return StampedLog(overlay.kept_bytes, overlay.tail)
+
+
+def damage_of_cut_off(error: TruncatedLog, lost: Sequence[str]) -> str:
+    """Return what people should know of a log that was cut off before it was brought."""
+    return f"The file that was brought was cut off: {error.message}{f' Lost: {lost[0]}.' if lost else ''}"
+
+
+def _make_directory(zipped: zipfile.ZipFile, whole: WalkedMembers) -> None:
+    """Give an archive that was cut off a directory of the members that lie whole in it, to be written behind them."""
+    zipped.start_dir = whole.end
+    for entry in whole.entries:
+        info = zipfile.ZipInfo(entry.name, date_time=_EPOCH_OF_ZIP)
+        info.header_offset, info.flag_bits, info.compress_type = entry.offset, entry.flags, entry.method
+        info.CRC, info.compress_size, info.file_size = entry.crc, entry.compressed_bytes, entry.size_bytes
+        zipped.filelist.append(info)
+        zipped.NameToInfo[entry.name] = info
 
 
 def _refuse_lost_directory(source: LogSource) -> None:

@@ -49,6 +49,7 @@ class EvalSummary:
     eval_id: str
     declared_eval_set_id: str | None  # by the log's own metadata
     created_by: str | None
+    damage: str | None  # of a log that was cut off when it was brought: what it lacks
     models: tuple[str, ...]  # the eval's own and those of its roles
     header: HeaderRecord
     spec: SpecRecord
@@ -97,6 +98,7 @@ def summarize(log: EvalLog) -> EvalSummary:
         eval_id=_eval_id(spec),
         declared_eval_set_id=metadata.eval_set_id if isinstance(metadata.eval_set_id, str) else None,
         created_by=metadata.created_by if isinstance(metadata.created_by, str) else None,
+        damage=_damage(metadata.imported),
         models=tuple(dict.fromkeys([spec.model, *(model for _, model, _ in _roles(spec))])),
         header=header,
         spec=spec,
@@ -177,6 +179,11 @@ def eval_detail_rows(
         yield EvalModelRoleRow(import_id, role, model, jsonb(config))
     for model, usage in (summary.stats.model_usage or {}).items():
         yield EvalModelUsageRow(import_id, model, **usage_columns(usage))
+
+
+def _damage(imported: Any) -> str | None:
+    damage = imported.get("damage") if isinstance(imported, dict) else None
+    return damage if isinstance(damage, str) and damage else None
 
 
 def _eval_id(spec: SpecRecord) -> str:

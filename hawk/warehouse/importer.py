@@ -187,7 +187,7 @@ def _import_once(
         with connection.transaction():
             arrival = Arrival(entry.eval_set_id, entry.location, entry.etag)
             made = replace_rows(connection, arrival, log, summary, force=force)
-            reason = made.reason or damage_of(log) or ""
+            reason = made.reason or damage_of(log, summary) or ""
             inbox.finish(connection, entry, made.state, reason=reason, import_id=made.import_id)
     return ImportOutcome(
         entry,

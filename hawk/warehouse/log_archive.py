@@ -53,8 +53,8 @@ class LogArchive:
     @classmethod
     def salvaged(cls, source: LogSource, limits: ReadLimits = DEFAULT_LIMITS) -> Self:
         """Return what there is of an archive without a directory."""
-        entries, lost = walk_members(source, limits)
-        return cls(source, limits, entries=entries, lost=lost)
+        found = walk_members(source, limits)
+        return cls(source, limits, entries=found.entries, lost=found.lost)
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries

@@ -67,10 +67,11 @@ class EpochsRecord(msgspec.Struct):
 
 
 class SetRecord(msgspec.Struct):
-    """Which eval set the eval's metadata says it belongs to."""
+    """What the eval's metadata says of the eval set it belongs to, and of how it came into it."""
 
     eval_set_id: Any = None
     created_by: Any = None
+    imported: Any = None  # as hawk.log_import.stamp writes it
 
 
 class PlanStepRecord(msgspec.Struct):

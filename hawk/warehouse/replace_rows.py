@@ -113,7 +113,7 @@ def replace_rows(
     rows_of_table = _write_rows(connection, arrival, log, summary, import_id)
     if stored and stored["log_status"] != STARTED:
         forget_scores_that_stand(connection, import_id)
-    if log.salvage != new.damage:  # it was found while the samples were read
+    if log.salvage and not new.damage:  # it was found while the samples were read
         left = reason_to_leave(known, replace(new, damage=log.salvage), force=force)
         if left is not None:
             raise BrokenLog(left[1])
@@ -125,7 +125,7 @@ def replace_rows(
             "messages": rows_of_table["message"],
             "events": rows_of_table["event"],
             "seconds": time.monotonic() - begun,
-            "damage": damage_of(log),
+            "damage": damage_of(log, summary),
         },
     )
     decide_owners(connection, eval_id=summary.eval_id, import_id=import_id)
@@ -133,13 +133,14 @@ def replace_rows(
     return Replacement("imported", import_id=import_id, rows_of_table=rows_of_table)
 
 
-def damage_of(log: EvalLog) -> str | None:
+def damage_of(log: EvalLog, summary: EvalSummary) -> str | None:
     """Return what people should know of a damaged log of which only the readable part is imported."""
     if log.salvage is None:
-        return None
+        return summary.damage
     names = f"{', '.join(log.lost[:MAX_NAMES])}{' …' if len(log.lost) > MAX_NAMES else ''}"
     lost = f" Lost ({len(log.lost)}): {names}." if log.lost else ""
-    return f"Only what could be read is here. {log.salvage}{lost}"
+    earlier = f" {summary.damage}" if summary.damage else ""
+    return f"Only what could be read is here. {log.salvage}{lost}{earlier}"
 
 
 def _write_rows(
@@ -197,7 +198,7 @@ def _new_version(arrival: Arrival, log: EvalLog, summary: EvalSummary) -> LogVer
         last_modified=log.source.last_modified,
         is_finished=summary.is_finished,
         completed_at=summary.completed_at,
-        damage=log.salvage,
+        damage=log.salvage or summary.damage,
         buffer_version=_buffer_version(log),
     )
 

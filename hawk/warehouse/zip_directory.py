@@ -22,7 +22,11 @@ _ENTRY_SIGNATURE, _END_SIGNATURE, _END64_SIGNATURE = b"PK\x01\x02", b"PK\x05\x06
 _LOCATOR64_SIGNATURE = b"PK\x06\x07"
 _MAX_COMMENT_BYTES = 0xFFFF
 _UTF8_NAME = 0x800
-_SIZE_FOLLOWS = 0x8  # the sizes stand behind the data, as of who cannot go back in what he writes
+# The sizes stand behind the data, as of who cannot go back in what he writes. Inspect can; who packs anew may not.
+_SIZES_FOLLOW = 0x8
+_SIZES = struct.Struct("<4sIII")
+_SIZES64 = struct.Struct("<4sIQQ")
+_SIZES_SIGNATURE = b"PK\x07\x08"
 _BUFFER_BYTES = MEBIBYTE
 _RATIO_COUNTS_FROM_BYTES = 16 * MEBIBYTE  # a small entry does no harm however well it is packed
 _SAMPLES = "samples/"
@@ -52,6 +56,14 @@ class ZipEntry(NamedTuple):
     offset: int  # of its local header
 
 
+class WalkedMembers(NamedTuple):
+    """What a file without a directory has: members that lie whole in it, in their order, and what follows them."""
+
+    entries: list[ZipEntry]
+    lost: list[str]  # the name of a last one that is cut off
+    end: int  # where the last one that is whole ends
+
+
 class _Directory(NamedTuple):
     entries: int
     size_bytes: int
@@ -74,27 +86,29 @@ def read_directory(source: LogSource, limits: ReadLimits) -> list[ZipEntry]:
     return entries
 
 
-def walk_members(source: LogSource, limits: ReadLimits) -> tuple[list[ZipEntry], list[str]]:
-    """Return the members that lie whole in a file without a directory, and the names of those that do not."""
+def walk_members(source: LogSource, limits: ReadLimits) -> WalkedMembers:
+    """Return the members of a file without a directory. Raises BrokenLog where they ask for too much."""
     found: list[ZipEntry] = []
-    offset = 0
+    lost: list[str] = []
+    offset = end = 0
     while offset < source.size_bytes and len(found) < limits.max_entries:
         start = source.read(offset, 4)
         if start == LOCAL_SIGNATURE:
             member = _local_entry(source, offset)
             if member is None:
                 break
-            entry, end = member
-            if end > source.size_bytes or entry.flags & _SIZE_FOLLOWS:
-                return found, [entry.name]
+            entry, behind = member
+            if behind is None or behind > source.size_bytes:
+                lost.append(entry.name)
+                break
             found.append(entry)
-            offset = end
+            offset = end = behind
         elif (skipped := _size_of_directory_record(source, offset, start)) is not None:
             offset += skipped  # of an earlier end of the file, behind which it was written on
         else:
             break
     _check_sizes(found, limits)
-    return found, []
+    return WalkedMembers(found, lost, end)
 
 
 def _find_directory(source: LogSource) -> _Directory:
@@ -159,8 +173,8 @@ def _entry(buffer: bytes, position: int) -> ZipEntry:
     return ZipEntry(name, flags, method, crc, compressed, size, offset)
 
 
-def _local_entry(source: LogSource, offset: int) -> tuple[ZipEntry, int] | None:
-    """Return the member that begins at an offset and where it ends, None where not even its header is whole."""
+def _local_entry(source: LogSource, offset: int) -> tuple[ZipEntry, int | None] | None:
+    """Return the member that begins at an offset and where it ends; None where its header, or its end, is missing."""
     start = source.read(offset, LOCAL_HEADER.size)
     if len(start) < LOCAL_HEADER.size:
         return None
@@ -171,7 +185,26 @@ def _local_entry(source: LogSource, offset: int) -> tuple[ZipEntry, int] | None:
     name = _name(rest[:name_bytes], flags)
     size, compressed, _ = _large_numbers(rest[name_bytes:], (size, compressed, 0), name)
     entry = ZipEntry(name, flags, method, crc, compressed, size, offset)
-    return entry, offset + LOCAL_HEADER.size + name_bytes + extra_bytes + compressed
+    data_offset = offset + LOCAL_HEADER.size + name_bytes + extra_bytes
+    if flags & _SIZES_FOLLOW:
+        return _with_sizes_behind(source, entry, data_offset)
+    return entry, data_offset + compressed
+
+
+def _with_sizes_behind(source: LogSource, entry: ZipEntry, data_offset: int) -> tuple[ZipEntry, int | None]:
+    """Return a member, and where it ends, by the sizes that stand behind its data; they say how far that is."""
+    offset = data_offset
+    while len(buffer := source.read(offset, _BUFFER_BYTES)) >= _SIZES.size:
+        at = -1
+        while (at := buffer.find(_SIZES_SIGNATURE, at + 1)) >= 0:
+            behind = source.read(offset + at, _SIZES64.size)
+            for layout in (_SIZES64, _SIZES):
+                _, crc, compressed, size = layout.unpack(behind[: layout.size].ljust(layout.size, b"\0"))
+                if compressed == offset + at - data_offset and len(behind) >= layout.size:
+                    found = entry._replace(crc=crc, compressed_bytes=compressed, size_bytes=size)
+                    return found, offset + at + layout.size
+        offset += len(buffer) - len(_SIZES_SIGNATURE) + 1
+    return entry, None
 
 
 def _size_of_directory_record(source: LogSource, offset: int, signature: bytes) -> int | None:

@@ -279,7 +279,7 @@ def test_benchmark_with_a_group_asks_for_it_too(public_only: Bringer, researcher
         pytest.param("a.eval", b"what is this", "zip", id="not a log"),
         pytest.param("a.json", b"{}", "eval", id="JSON that is no log"),
         pytest.param("a.eval", b"PK\x05\x06" + b"\0" * 18, "neither header.json", id="empty zip"),
-        pytest.param("a.eval", None, "zip", id="truncated log"),
+        pytest.param("a.eval", None, "zip", id="beginning of a log"),
     ],
 )
 def test_file_that_is_no_log_is_refused_with_a_reason_and_not_kept(

@@ -135,7 +135,7 @@ def test_dry_run_sends_nothing(hawk, hawk_api: HawkApi, logs: Path):
 def test_bad_files_are_refused_one_by_one_and_the_others_come_in(hawk, logs: Path):
     (logs / "empty.eval").write_bytes(b"")
     (logs / "no-log.eval").write_text("what is this")
-    (logs / "truncated.eval").write_bytes((logs / "one.eval").read_bytes()[:-40])
+    (logs / "beginning.eval").write_bytes((logs / "one.eval").read_bytes()[:40])
     with zipfile.ZipFile(logs / "other.eval", "w") as zipped:
         zipped.writestr("notes.txt", "no log either")
     (logs / "folder.eval").mkdir()
@@ -147,9 +147,30 @@ def test_bad_files_are_refused_one_by_one_and_the_others_come_in(hawk, logs: Pat
     found = outcomes(result)
     assert found.pop("one.eval") == "brought"
     assert found.pop("2026-05-01T12-00-00_two_x.json") == "brought"
-    assert found == dict.fromkeys(("empty.eval", "no-log.eval", "truncated.eval", "other.eval", "gone.eval"), "refused")
+    assert found == dict.fromkeys(("empty.eval", "no-log.eval", "beginning.eval", "other.eval", "gone.eval"), "refused")
     reasons = [log["reason"] for log in reported(result)["logs"] if log["outcome"] == "refused"]
     assert all(len(reason) > 20 for reason in reasons)
+
+
+def test_log_that_was_cut_off_is_brought_as_far_as_it_goes_and_says_so(hawk, hawk_api: HawkApi, tmp_path: Path):
+    whole = small_log(tmp_path / "whole.eval", eval_id="cut").read_bytes()
+    cut = tmp_path / "cut.eval"
+    cut.write_bytes(whole[: whole.index(b"PK\1\2") + 10])
+
+    result = hawk("import", str(cut), "--no-wait", "--json")
+
+    assert result.exit_code == 0, result.output
+    (log,) = reported(result)["logs"]
+    assert log["outcome"] == "brought"
+    assert "not a complete zip archive" in log["reason"]
+    assert "Warning:" in result.stderr
+    import_inbox(hawk_api)
+    with hawk_api.connection() as connection:
+        (row,) = connection.execute("select damage, sample_count from raw.eval_import").fetchall()
+    assert row["damage"].startswith("The file that was brought was cut off")
+    assert row["sample_count"] == 1
+    listed = json.loads(hawk("imports", "list", reported(result)["eval_set_id"], "--json").stdout)
+    assert [(log["state"], log["reason"]) for log in listed["logs"]] == [("imported", row["damage"])]
 
 
 def test_copies_and_older_versions_are_left_out(hawk, logs: Path):

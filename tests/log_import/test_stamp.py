@@ -95,6 +95,23 @@ def test_stamped_log_can_be_read_before_it_is_written():
     assert after.eval_id == before.eval_id
 
 
+def test_log_that_was_cut_off_is_whole_as_far_as_it_goes_and_says_so(tmp_path: Path):
+    body = LOGS[1].read_bytes()
+    samples = [name for name in zipfile.ZipFile(LOGS[1]).namelist() if name.startswith("samples/")]
+    cut = tmp_path / "cut.eval"
+    cut.write_bytes(body[: body.rindex(samples[-1].encode(), 0, body.index(b"PK\1\2")) + 100])
+
+    target = stamped_file(cut, tmp_path / "stamped.eval")
+
+    log = read_eval_log(str(target))
+    found = {f"samples/{sample.id}_epoch_{sample.epoch}.json" for sample in log.samples or []}
+    assert found == set(samples[:-1])
+    assert log.eval.metadata is not None
+    assert samples[-1] in log.eval.metadata["imported"]["damage"]
+    again = read_eval_log(str(stamped_file(target, tmp_path / "again.eval")), header_only=True)
+    assert again.eval.metadata["imported"]["damage"] == log.eval.metadata["imported"]["damage"]
+
+
 def test_same_log_and_stamp_give_the_same_bytes(tmp_path: Path):
     first = stamped_file(LOGS[1], tmp_path / "first.eval")
     second = stamped_file(LOGS[1], tmp_path / "second.eval")

@@ -137,6 +137,54 @@ def test_log_that_was_written_on_behind_its_end_is_salvaged_over_it() -> None:
     assert [read.record.id for read in log.samples()] == [1, 2, 3]
 
 
+class Stream(io.RawIOBase):
+    """A file in which nobody can go back, as a pipe."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self.data += bytes(data)
+        return len(data)
+
+
+def streamed(*, is_large: bool) -> bytes:
+    """Return an archive whose members have their sizes behind their data, the second one with a look-alike in it."""
+    stream = Stream()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as file:
+        for name, data in MEMBERS.items():
+            text = json.dumps(data).encode() + b" " * 5
+            with file.open(name, "w", force_zip64=is_large) as member:
+                member.write(text)
+        with file.open("samples/3_epoch_1.json", "w", force_zip64=is_large) as member:
+            member.write(json.dumps({**sample(3), "target": "PK\7\10" + "x" * 40}).encode())
+    return stream.data
+
+
+@pytest.mark.parametrize("is_large", [False, True], ids=["sizes of 32 bits", "of 64 bits"])
+def test_members_with_their_sizes_behind_them_are_salvaged(is_large: bool) -> None:
+    body = streamed(is_large=is_large)
+    cut = body[: body.index(b"PK\1\2")]
+
+    log = salvage_log(BytesSource("a log", cut), BrokenLog("It is cut off."))
+    assert [read.record.id for read in log.samples()] == [1, 2, 3]
+    assert log.lost == []
+
+    log = salvage_log(BytesSource("a log", cut[:-10]), BrokenLog("It is cut off."))
+    assert [read.record.id for read in log.samples() if read.is_complete] == [1, 2]
+    assert log.lost == ["samples/3_epoch_1.json"]
+
+
+def test_inspect_writes_sizes_before_the_data(logs_by_kind: dict[str, Path]) -> None:
+    for path in logs_by_kind.values():
+        if path.suffix == ".eval":
+            with zipfile.ZipFile(path) as file:
+                assert not any(info.flag_bits & 0x8 for info in file.infolist())
+
+
 def overlapping() -> bytes:
     """Return an archive in which a second name stands for the same bytes."""
     body = archive({"header.json": HEADER, "samples/1_epoch_1.json": sample(1), "samples/2_epoch_1.json": sample(1)})

@@ -16,7 +16,7 @@ from hawk.api.contracts import (
 )
 from hawk.api.eval_set_access import changeable_row, visible_row
 from hawk.api.request_audit import Audit
-from hawk.api.services import Caller, ServicesHere, User
+from hawk.api.services import Caller, Services, ServicesHere, User
 from hawk.errors import Bug
 from hawk.log_import.admission import ImportStores, admit
 from hawk.log_import.import_states import log_imports, retry_imports
@@ -45,15 +45,13 @@ def put_part(
     """Keep one part of a log; the same part may come again."""
     with services.database.connection() as connection:
         upload = upload_of(connection, upload_id, user)
-        receive_part(
-            connection, ImportStores(services.s3, services.settings.bucket).pending, upload, number, data, sha256
-        )
+        receive_part(connection, _stores(services).pending, upload, number, data, sha256)
 
 
 @router.post("/imports/uploads/{upload_id}/finish")
 def finish_upload(upload_id: UploadId, services: ServicesHere, user: User, audit: Audit) -> FinishUploadResponse:
     """Take a log that has arrived whole into its set. 403, 409 and 422 say why it is refused."""
-    stores = ImportStores(services.s3, services.settings.bucket)
+    stores = _stores(services)
     with services.database.connection() as connection:
         upload = upload_of(connection, upload_id, user)
         entry = audit.entry("log.import", object_kind="eval_set", object_id=upload.eval_set_id)
@@ -70,6 +68,7 @@ def list_imports(eval_set_id: str, services: ServicesHere, caller: Caller) -> Lo
     """Return how far each log of a set has come, and why it came no further."""
     with services.database.connection() as connection:
         row = visible_row(connection, caller, eval_set_id)
+    with services.database.reading_as(caller) as connection:
         found = log_imports(connection, row.eval_set_id)
     logs = [LogImportResponse.model_validate({"log": entry.log, **entry.model_dump()}) for entry in found]
     return LogImportListResponse(eval_set_id=row.eval_set_id, logs=logs)
@@ -88,3 +87,8 @@ def retry(
         else:
             reopened = retry_imports(connection, row.eval_set_id, request.logs)
     return RetryImportsResponse(eval_set_id=row.eval_set_id, reopened=reopened)
+
+
+def _stores(services: Services) -> ImportStores:
+    settings = services.settings
+    return ImportStores(services.s3, settings.bucket, settings.import_max_json_bytes)
