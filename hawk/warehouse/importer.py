@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from hawk.errors import Bug, NotFound, Upstream
+from hawk.log_gateway.models import tag_log
 from hawk.warehouse import inbox
 from hawk.warehouse.connection import require_idle
 from hawk.warehouse.eval_rows import STARTED, summarize
@@ -120,7 +121,9 @@ def import_log(
 
     def open_it() -> EvalLog:
         source = S3Source(s3, entry.bucket, entry.key, etag=entry.etag)
-        return _with_buffer(open_readable(source, limits), S3BufferFolder(s3, entry.bucket, entry.key), limits)
+        log = _with_buffer(open_readable(source, limits), S3BufferFolder(s3, entry.bucket, entry.key), limits)
+        tag_log(s3, entry.bucket, entry.key, log, entry.etag)
+        return log
 
     try:
         return import_from(connection, open_it, entry, force=force, max_attempts=max_attempts)
