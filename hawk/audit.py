@@ -48,6 +48,20 @@ Action = Literal[
 ]
 MAX_TEXT = 500
 
+_NEWEST = """
+select * from ops.audit_trail
+where (%(before)s::bigint is null or audit_id < %(before)s)
+  and (%(subject)s::text is null or subject = %(subject)s)
+  and (%(action)s::text is null or action = %(action)s)
+  and (%(outcome)s::text is null or outcome = %(outcome)s)
+  and (%(object_id)s::text is null or object_id = %(object_id)s)
+  and (%(request_id)s::text is null or request_id = %(request_id)s)
+  and (%(since)s::timestamptz is null or occurred_at >= %(since)s)
+order by audit_id desc
+limit %(limit)s
+"""
+_FILTERS = ("before", "subject", "action", "outcome", "object_id", "request_id", "since")
+
 
 class Actor(Protocol):
     """The part of hawk.auth.Principal that is written down."""
@@ -92,6 +106,16 @@ def record(connection: Connection[DictRow], entry: AuditEntry, actor: Actor | No
             "principal_kind": actor.kind if actor else None,
         },
     )
+
+
+def newest_entries(connection: Connection[DictRow], *, limit: int, **filters: Any) -> tuple[list[DictRow], int | None]:
+    """Return rows of ops.audit_trail that meet all filters, newest first, and `before` of the next page if any.
+
+    Filters that are None do not count: before, subject, action, outcome, object_id, request_id, since.
+    """
+    values = {**dict.fromkeys(_FILTERS), **filters, "limit": limit + 1}
+    rows = connection.execute(_NEWEST, values).fetchall()
+    return rows[:limit], rows[limit - 1]["audit_id"] if len(rows) > limit else None
 
 
 def _storable(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The door, put together: everything but its own three pages takes a sign-in and a right."""
+"""The door, put together: everything but its own signing in and out takes a sign-in and a right."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from hawk.api.database import Database
 from hawk.auth import Principal, TokenVerifier, bearer_token
+from hawk.door import audit_page
 from hawk.door.forward import Forwarder
 from hawk.door.gatekeeper import Gatekeeper
 from hawk.door.rules import Right
@@ -62,6 +63,14 @@ class Door:
         response = PlainTextResponse("Signed out.")
         response.delete_cookie(SESSION_COOKIE)
         return response
+
+    async def audit(self, request: Request) -> Response:
+        """Show the audit to an administrator."""
+        principal = await self._caller(request)
+        if principal is None:
+            return await self._sign_in.begin(request, self._client)
+        await run_in_threadpool(self._keeper.require_admin, principal, address=_address(request), what=audit_page.PATH)
+        return await run_in_threadpool(audit_page.audit_page, self._database, request.query_params)
 
     async def page(self, request: Request) -> Response:
         """Answer anything else: the UI's files, logs of runs, GraphQL."""
@@ -127,6 +136,7 @@ def create_app(settings: DoorSettings, *, verifier: TokenVerifier | None = None)
     return Starlette(
         routes=[
             Route("/door/live", door.live),
+            Route(audit_page.PATH, door.audit),
             Route(CALLBACK_PATH, door.callback),
             Route("/door/sign-out", door.sign_out, methods=["POST"]),
             WebSocketRoute(GRAPHQL, door.websocket),

@@ -54,6 +54,13 @@ class Gatekeeper:
             f"You may not {right} here: you hold none of the groups for it.", hint="Ask an administrator.", value=right
         )
 
+    def require_admin(self, principal: Principal, *, address: str, what: str) -> None:
+        """Raise NotAllowed, and write that down, unless the principal is an administrator."""
+        if principal.is_admin:
+            return
+        self._record(principal, "request", address, outcome="denied", detail={"path": what})
+        raise NotAllowed("This is for administrators.", hint="Ask one of them.")
+
     def admit(self, principal: Principal, body: Mapping[str, Any], *, address: str) -> dict[str, Any]:
         """Return the GraphQL request to send on. Raises UserError, and NotAllowed where a right is missing."""
         query, variables = _query_of(body)

@@ -389,3 +389,41 @@ def test_webserver_that_is_away_is_said_to_be(door, shared_database_url, tmp_pat
         answer = httpx.get(f"{url}/runs", headers=door.headers("researcher"))
 
     assert answer.status_code == 503
+
+
+class TestAuditPage:
+    def page(self, door, account: str | None = "admin", **query: str) -> httpx.Response:
+        return httpx.get(f"{door.url}/door/audit", params=query, headers=door.headers(account) | PAGE)
+
+    def test_shows_what_was_denied_and_to_whom(self, door) -> None:
+        assert door.ask("outsider", "{ runs { id } }").status_code == 403
+
+        text = self.page(door, subject="outsider", outcome="denied").text
+
+        assert "<td>outsider</td>" in text and '<td class="denied">denied</td>' in text
+        assert "Nothing like that" in self.page(door, subject="outsider", outcome="allowed").text
+
+    @pytest.mark.parametrize("account", ["researcher", "outsider"])
+    def test_is_for_administrators_and_denials_are_written_down(self, door, account) -> None:
+        assert self.page(door, account).status_code == 403
+
+        [row] = door.rows(
+            "select subject, outcome, detail->>'path' as path from ops.audit order by audit_id desc limit 1"
+        )
+        assert row == {"subject": account, "outcome": "denied", "path": "/door/audit"}
+
+    def test_nobody_is_sent_to_sign_in(self, door) -> None:
+        assert self.page(door, None).headers["location"].startswith("http")
+        assert not door.webserver.asked
+
+    def test_texts_of_strangers_are_only_text(self, door) -> None:
+        door.ask("admin", LAUNCH, {"p": {"selector": {"jobName": "<script>alert(1)</script>"}}})
+        answer = self.page(door, subject='"><img src=x>')
+
+        for text in (answer.text, self.page(door, action="dagster.launch").text):
+            assert "<script>" not in text and "<img" not in text
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+    @pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "1'"])
+    def test_page_that_cannot_be_meant_is_the_first(self, door, before) -> None:
+        assert self.page(door, before=before).status_code == 200

@@ -105,3 +105,17 @@ def test_tags_that_shape_the_runs_pod_are_for_administrators(tag):
     with pytest.raises(NotAllowed, match=tag):
         stamp_it(call_of("executionParams"), variables)
     assert stamp_it(call_of("executionParams"), variables, ROOT)
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 9)
+)
+
+
+TRAPS = {"bomb": BOMB, "deep": "[" * 5000 + "]" * 5000, "loop": "a: &b [*b]", "twice": "a: 1\na: 2"}
+
+
+@pytest.mark.parametrize("text", TRAPS.values(), ids=TRAPS)
+def test_launchpads_yaml_that_is_a_trap_is_refused_at_once(text):
+    with pytest.raises(UserError):
+        stamp_it(call_of("executionParams"), {"p": params("submit_eval_set", runConfigData=text)})
