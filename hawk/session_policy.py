@@ -15,23 +15,33 @@ MAX_SOURCES = 20
 
 _READ = ["s3:GetObject"]
 _WRITE = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+_USE_KEY = ["kms:Decrypt", "kms:GenerateDataKey"]
 # Deleting or tagging a version is an action of its own, and so is writing by copy or multipart (both PutObject).
 _CHANGES = ["s3:PutObject*", "s3:DeleteObject*"]
 
 
-def job_policy(bucket: str, prefix: str, *, sources: Sequence[str] = (), secrets: Sequence[str] = ()) -> str:
+def job_policy(
+    bucket: str,
+    prefix: str,
+    *,
+    sources: Sequence[str] = (),
+    secrets: Sequence[str] = (),
+    key_arn: str | None = None,
+) -> str:
     """Return the policy of a job whose folder is `prefix`, as JSON without spaces.
 
     It reads, writes and lists below the prefix, slash included; reads and lists the eval sets named as sources; reads
-    the secrets whose ARNs are given; and changes none of the gate files, which say who may see the folder. Raises
-    UserError where that is more than a session policy holds.
+    the secrets whose ARNs are given; changes none of the gate files, which say who may see the folder; and has S3 use
+    the bucket's key where one is given. Raises UserError where that is more than a session policy holds.
     """
     if not prefix.endswith("/"):
         raise ValueError(f"The prefix {prefix!r} does not end with a slash.")
     arn = f"arn:aws:s3:::{bucket}"
     read = [prefix, *(eval_set_prefix(source) for source in sources)]
+    actions = [*_READ, *_WRITE, *(_USE_KEY if key_arn else [])]
     statements = [
-        _allow(_READ + _WRITE, [f"{arn}/{prefix}*"]),
+        # In one statement with the key, on which none of S3's actions is: a policy has little room.
+        _allow(actions, [f"{arn}/{prefix}*", *([key_arn] if key_arn else [])]),
         # s3fs asks first whether the folder is a file; there never is one, and the answer must not be "forbidden".
         _allow(_READ, [f"{arn}/{prefix.removesuffix('/')}"]),
         _allow(["s3:ListBucket"], [arn]) | {"Condition": {"StringLike": {"s3:prefix": [f"{key}*" for key in read]}}},
@@ -54,7 +64,7 @@ def job_policy(bucket: str, prefix: str, *, sources: Sequence[str] = (), secrets
 def policy_too_large(sources: int) -> UserError:
     return UserError(
         f"A job cannot be given the right to read {sources} eval sets and its secrets at once.",
-        hint="Name fewer source eval sets, or those with shorter ids; 4 of the longest fit.",
+        hint="Name fewer source eval sets, or those with shorter ids; 3 of the longest fit.",
         value=sources,
         field="source_eval_set_ids",
     )

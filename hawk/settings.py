@@ -93,6 +93,9 @@ class BrokerSettings(ObjectStoreSettings):
     """Credentials for jobs."""
 
     log_role_arn: str | None = Field(default=None, description="Role that jobs' sessions are of; unset: no broker.")
+    log_key_arn: str | None = Field(
+        default=None, description="KMS key of the bucket, which jobs' sessions may use then; unset: S3's own."
+    )
     sts_endpoint_url: str | None = Field(default=None, description="STS other than AWS's; unset: that of S3.")
     session_seconds: int = Field(
         default=3600, ge=900, le=3600, description="Life of a session; AWS caps chained roles at an hour."
@@ -119,6 +122,16 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
     viewer_url: str | None = None
     proxy_url: str | None = None
     cli_client_id: str = "hawk-cli"
+    cli_scopes: tuple[str, ...] = Field(
+        default=("openid", "profile", "email", "offline_access"),
+        description="Scopes that the command line asks for; Cognito refuses those that it does not know.",
+    )
+    cli_callback_port: int | None = Field(
+        default=None,
+        ge=1024,
+        le=65535,
+        description="Port at which it waits for the browser, for issuers that compare all of the address; unset: any.",
+    )
     max_unfinished_sets: int | None = Field(
         default=None, ge=1, description="Most eval sets of one person that have not ended; unset: any number."
     )
@@ -139,7 +152,10 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
     )
     downloads_per_minute: int = Field(default=1200, ge=1, description="Most files a minute that one person asks for.")
     browser_session_seconds: int = Field(
-        default=3600, ge=60, le=12 * 3600, description="Longest a browser may look at logs; its person's token may end it."
+        default=3600,
+        ge=60,
+        le=12 * 3600,
+        description="Longest a browser may look at logs; its person's token may end it.",
     )
 
 
@@ -297,6 +313,12 @@ class OrchestrationSettings(
     import_minutes: int = Field(default=30, ge=1, description="A run of imports claims no more logs after this long.")
     event_retention_days: float | None = Field(
         default=None, gt=0, description="Events imported longer ago are dropped, month by month; unset: never."
+    )
+    analyses_folder: Path | None = Field(
+        default=None, description="Folder of task_length.csv and model_release.csv; unset: those that come with Hawk."
+    )
+    analyses_pause_seconds: int = Field(
+        default=300, ge=10, description="Least time between two runs of the analyses, however often marts change."
     )
     allow_local_packages: bool = False
     log_shared_seconds: int = Field(default=60, ge=1)

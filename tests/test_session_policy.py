@@ -6,6 +6,7 @@ from hawk.errors import UserError
 from hawk.session_policy import MAX_POLICY_CHARACTERS, job_policy, scan_prefix
 
 LONGEST = "x" * 43
+KEY_ARN = "arn:aws:kms:ap-southeast-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
 
 
 def test_policy_names_the_folder_with_its_slash_and_denies_gate_files():
@@ -35,10 +36,19 @@ def test_scan_reads_its_sources_and_writes_its_own():
     }
 
 
-def test_four_sources_of_the_longest_ids_fit_and_more_are_refused_in_words():
+def test_some_sources_of_the_longest_ids_fit_and_more_are_refused_in_words():
     bucket = "hawk-logs-production"
 
     assert len(job_policy(bucket, scan_prefix(LONGEST), sources=[LONGEST] * 4)) <= MAX_POLICY_CHARACTERS
+    with_key = job_policy(bucket, scan_prefix(LONGEST), sources=[LONGEST] * 3, key_arn=KEY_ARN)
+    assert len(with_key) <= MAX_POLICY_CHARACTERS
     with pytest.raises(UserError, match="right to read 20 eval sets") as caught:
         job_policy(bucket, scan_prefix(LONGEST), sources=[LONGEST] * 20)
     assert caught.value.field == "source_eval_set_ids"
+
+
+def test_key_of_the_bucket_may_be_used_where_there_is_one():
+    statements = json.loads(job_policy("logs", "evals/a/", key_arn=KEY_ARN))["Statement"]
+
+    assert {"kms:Decrypt", "kms:GenerateDataKey"} <= set(statements[0]["Action"])
+    assert statements[0]["Resource"] == ["arn:aws:s3:::logs/evals/a/*", KEY_ARN]

@@ -45,6 +45,7 @@ class AuthConfigResponse(_Answer):
     issuer: str
     client_id: str
     scopes: list[str]
+    callback_port: int | None = None
     viewer_url: str | None = None
     dagster_url: str | None = None
     proxy_url: str | None = None

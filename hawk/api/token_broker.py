@@ -53,7 +53,11 @@ class TokenBroker:
             self._check_source(connection, caller, source)
         prefix = eval_set_prefix(job_id) if request.job_type == "eval-set" else scan_prefix(job_id)
         policy = job_policy(
-            self.settings.bucket, prefix, sources=request.source_eval_set_ids, secrets=_secret_arns(row)
+            self.settings.bucket,
+            prefix,
+            sources=request.source_eval_set_ids,
+            secrets=_secret_arns(row),
+            key_arn=self.settings.log_key_arn,
         )
         return self._session(job_id, policy, sources=len(request.source_eval_set_ids))
 

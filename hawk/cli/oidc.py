@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 
 from hawk.cli.token_store import StoredTokens
-from hawk.errors import NotSignedIn, Upstream
+from hawk.errors import NotSignedIn, Upstream, UserError
 
 CALLBACK_PATH = "/callback"
 SIGN_IN_SECONDS = 300
@@ -26,11 +26,20 @@ DEFAULT_LIFETIME_SECONDS = 300
 class OidcClient:
     """A public client of one issuer. Every method raises Upstream where the issuer does not answer."""
 
-    def __init__(self, issuer: str, client_id: str, scopes: list[str], *, login_hint: str | None = None) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        scopes: list[str],
+        *,
+        login_hint: str | None = None,
+        callback_port: int | None = None,
+    ) -> None:
         self._issuer = issuer.rstrip("/")
         self._client_id = client_id
         self._scope = " ".join(scopes)
         self._hint = {"login_hint": login_hint} if login_hint else {}
+        self._callback_port = callback_port or 0  # 0: any that is free
         self._discovered: dict[str, Any] | None = None
 
     def sign_in_with_browser(
@@ -38,7 +47,7 @@ class OidcClient:
     ) -> StoredTokens:
         """Give `show` the URL to open, wait until the browser comes back to this machine, and return the tokens."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
-        with _Callback(state) as callback:
+        with _Callback(state, self._callback_port) as callback:
             query = {
                 "response_type": "code",
                 "client_id": self._client_id,
@@ -111,11 +120,18 @@ class OidcClient:
 class _Callback:
     """A server on loopback that takes the one request with which the browser comes back (RFC 8252 section 7.3)."""
 
-    def __init__(self, state: str) -> None:
+    def __init__(self, state: str, port: int) -> None:
         self._state = state
         self._answer: dict[str, str] | None = None
         self._arrived = threading.Event()
-        self._server = HTTPServer(("127.0.0.1", 0), self._handler())
+        try:
+            self._server = HTTPServer(("127.0.0.1", port), self._handler())
+        except OSError as error:
+            raise UserError(
+                f"Port {port} of this machine, to which the sign-in service sends the browser back, is taken.",
+                hint="End what listens there (another hawk login?), and begin again.",
+                value=port,
+            ) from error
         self.url = f"http://127.0.0.1:{self._server.server_port}{CALLBACK_PATH}"
 
     def __enter__(self) -> "_Callback":

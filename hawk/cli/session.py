@@ -53,7 +53,13 @@ class Session:
     def oidc(self, *, login_hint: str | None = None) -> OidcClient:
         """Return the client of the issuer that the API believes."""
         config = self.client.auth_config()
-        return OidcClient(config.issuer, config.client_id, config.scopes, login_hint=login_hint)
+        return OidcClient(
+            config.issuer,
+            config.client_id,
+            config.scopes,
+            login_hint=login_hint,
+            callback_port=config.callback_port,
+        )
 
     def remember(self, eval_set_id: str) -> None:
         """Let commands that are given no id mean this set."""

@@ -116,7 +116,8 @@ def test_auth_config_tells_how_to_sign_in_without_a_token(client) -> None:
 
     assert answer["issuer"] == "http://issuer.example"
     assert answer["client_id"] == "hawk-cli"
-    assert "openid" in answer["scopes"]
+    assert answer["scopes"] == ["openid", "profile", "email", "offline_access"]
+    assert answer["callback_port"] is None
 
 
 def test_schema_names_every_route(client) -> None:

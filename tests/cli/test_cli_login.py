@@ -1,4 +1,5 @@
 import json
+import socket
 import stat
 import threading
 import time
@@ -14,7 +15,7 @@ from hawk.cli.oidc import OidcClient
 from hawk.cli.session import Session
 from hawk.cli.token_store import StoredTokens, TokenStore
 from hawk.dev.issuer import create_app as create_issuer
-from hawk.errors import NotSignedIn, Upstream
+from hawk.errors import NotSignedIn, Upstream, UserError
 from hawk.settings import CliSettings, IssuerSettings
 from tests.cli.conftest import free_port
 from tests.fakes.served import served
@@ -93,6 +94,26 @@ def test_browser_sign_in(oidc) -> None:
 
     assert tokens.is_fresh and tokens.refresh_token
     assert "Signed in" in pages[0].text
+
+
+def test_browser_comes_back_to_the_port_that_the_deployment_names(issuer_url: str) -> None:
+    addresses: list[str] = []
+    port = free_port()
+    oidc = OidcClient(issuer_url, "hawk-cli", SCOPES, callback_port=port)
+
+    with pytest.raises(NotSignedIn, match="in time"):
+        oidc.sign_in_with_browser(lambda url: addresses.append(httpx.URL(url).params["redirect_uri"]), wait_seconds=0.1)
+
+    assert addresses == [f"http://127.0.0.1:{port}/callback"]
+
+
+def test_port_that_is_taken_is_named(issuer_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        oidc = OidcClient(issuer_url, "hawk-cli", SCOPES, callback_port=port)
+
+        with pytest.raises(UserError, match=f"Port {port}"):
+            oidc.sign_in_with_browser(lambda _: None, wait_seconds=0.1)
 
 
 def test_nobody_who_comes_is_an_error(oidc) -> None:

@@ -7,8 +7,6 @@ from hawk.api.services import ServicesHere
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
-SCOPES = ("openid", "profile", "email", "offline_access")
-
 
 @router.get("/config")
 def auth_config(request: Request, services: ServicesHere) -> AuthConfigResponse:
@@ -17,7 +15,8 @@ def auth_config(request: Request, services: ServicesHere) -> AuthConfigResponse:
     return AuthConfigResponse(
         issuer=settings.issuer,
         client_id=settings.cli_client_id,
-        scopes=list(SCOPES),
+        scopes=list(settings.cli_scopes),
+        callback_port=settings.cli_callback_port,
         viewer_url=settings.viewer_url,
         dagster_url=settings.dagster_url,
         proxy_url=settings.proxy_url,
