@@ -44,6 +44,16 @@ class ImportSummary:
         return [outcome for outcome in self.outcomes if outcome.state in inbox.FAILED]
 
     @property
+    def damaged(self) -> list[ImportOutcome]:
+        """Return the imports of logs that can be read only in part; the reason says what is missing."""
+        return [outcome for outcome in self.imported if outcome.reason]
+
+    @property
+    def has_news(self) -> bool:
+        """Say whether anything is other than before in the raw tables, or was set aside."""
+        return bool(self.imported or self.failed)
+
+    @property
     def rows_of_table(self) -> Counter[str]:
         """Return how many rows were written into each raw table."""
         return sum((Counter(outcome.rows_of_table) for outcome in self.imported), Counter())

@@ -11,6 +11,8 @@ from assets.failures import shown_failures
 from assets.import_logs import ImportSummary, import_pending_logs
 from assets.keys import EVAL_LOGS, IMPORT_POOL, OWNERS, RAW_GROUP, raw_key
 from assets.markdown import MAX_ROWS, markdown_table
+from assets.mart_news import marts_lack_news_of_sets
+from hawk.naming import NEWS_ONLY_TAG
 from hawk.settings import OrchestrationSettings
 from hawk.warehouse.connection import connect
 from hawk.warehouse.tables import RAW_TABLES
@@ -51,6 +53,7 @@ def _spec(table: Table) -> dg.AssetSpec:
         kinds={"python", "postgres"},
         tags={"hawk/layer": "raw"},
         description=DESCRIPTIONS[table.name] + HOW,
+        skippable=True,
         metadata={
             "dagster/column_schema": dg.TableSchema(columns=columns),
             "dagster/table_name": f"{table.schema}.{table.name}",
@@ -62,9 +65,14 @@ def _spec(table: Table) -> dg.AssetSpec:
 def raw_tables(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[OrchestrationSettings]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Import every pending log."""
+    """Import every pending log. Where the run is for news only and there are none, nothing that follows runs."""
     with shown_failures():
         summary = import_pending_logs(settings)
+        if context.has_tag(NEWS_ONLY_TAG) and not summary.has_news:
+            with connect(settings) as connection:
+                if not marts_lack_news_of_sets(connection):
+                    context.log.info("Nothing new was imported; the marts stay as they are.")
+                    return
     context.log.info(
         "Imported %d logs, %.1f MB/s; set aside %d.",
         len(summary.imported),
@@ -73,6 +81,10 @@ def raw_tables(
     )
     for lost in summary.lost_workers:
         context.log.warning(lost)
+    if summary.damaged:
+        context.log.warning(
+            "Of %d logs only a part could be read; their remarks say what is missing.", len(summary.damaged)
+        )
     for table in RAW_TABLES:
         metadata: dict[str, dg.MetadataValue] = {}
         if table.name != "sample_owner":  # decided, not imported
@@ -119,6 +131,7 @@ def _import_metadata(summary: ImportSummary, settings: OrchestrationSettings) ->
         "files_per_second": dg.MetadataValue.float(round(summary.files_per_second, 2)),
         "lag_seconds": dg.MetadataValue.float(round(summary.lag_seconds(datetime.now(UTC)), 1)),
         "failed": dg.MetadataValue.int(len(summary.failed)),
+        "imported_in_part": dg.MetadataValue.int(len(summary.damaged)),
         "imported": dg.MetadataValue.md(markdown_table(imported) or "Nothing was pending."),
         "not_imported": dg.MetadataValue.md(markdown_table(left) or "Every log was imported."),
     }

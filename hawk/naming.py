@@ -63,6 +63,7 @@ EVAL_SET_TAG = "hawk/eval_set_id"
 CREATED_BY_TAG = "hawk/created_by"
 LAUNCH_STAMP_TAG = "hawk/launch_stamp"  # where Dagster's door noted who launches; see hawk/launch_stamps.py
 LAUNCHPAD_ORDER = "launchpad_order"  # the only key of a launchpad's run config that the door has put elsewhere
+NEWS_ONLY_TAG = "hawk/news_only"  # of an import: marts are built only if it brings something; see assets/imports.py
 PROMPT_TAG = "hawk/prompt"  # a run that somebody waits for; see orchestration/run_coordinator.py
 
 # Kubernetes.

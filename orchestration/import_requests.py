@@ -82,6 +82,11 @@ def reason_to_import(waiting: Inbox, past: Sequence[PastImport], *, now: datetim
     return None
 
 
+def is_for_news_only(waiting: Inbox, past: Sequence[PastImport]) -> bool:
+    """Say whether a run that brings nothing new may leave the marts as they are: the last one has built them."""
+    return not waiting.has_news_of_sets and bool(past) and past[0].succeeded
+
+
 def look_at_inbox(connection: Connection[DictRow], past: Sequence[PastImport]) -> Inbox:
     """Return what waits for an import."""
     pending = inbox.pending_count(connection)

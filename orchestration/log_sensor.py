@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from hawk.errors import HawkError
-from hawk.naming import IMPORT_JOB
+from hawk.naming import IMPORT_JOB, NEWS_ONLY_TAG
 from hawk.object_store import s3_client
 from hawk.settings import OrchestrationSettings, SensorSettings
 from hawk.warehouse import inbox, s3_events
@@ -20,6 +20,7 @@ from orchestration.bucket_listing import list_part
 from orchestration.event_queue import sqs_client
 from orchestration.import_requests import (
     import_is_under_way,
+    is_for_news_only,
     look_at_inbox,
     past_imports,
     reason_to_import,
@@ -69,11 +70,13 @@ def evaluate(context: dg.SensorEvaluationContext, settings: OrchestrationSetting
         if import_is_under_way(context.instance):
             return dg.SensorResult(cursor=cursor.text(), skip_reason="An import is under way.")
         past = past_imports(context.instance)
-        reason = reason_to_import(look_at_inbox(connection, past), past, now=datetime.now(UTC))
+        waiting = look_at_inbox(connection, past)
+        reason = reason_to_import(waiting, past, now=datetime.now(UTC))
     if reason is None:
         return dg.SensorResult(cursor=cursor.text(), skip_reason="No log waits for its import.")
     logger.info("requesting an import", extra={"reason": reason})
-    return dg.SensorResult(cursor=cursor.text(), run_requests=[dg.RunRequest(job_name=IMPORT_JOB)])
+    tags = {NEWS_ONLY_TAG: "true"} if is_for_news_only(waiting, past) else {}
+    return dg.SensorResult(cursor=cursor.text(), run_requests=[dg.RunRequest(job_name=IMPORT_JOB, tags=tags)])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ NEWEST_LOGS = """(
         inbox.eval_set_id, regexp_replace(inbox.key, '^.*/', '') as log, inbox.state as status,
         coalesce(nullif(inbox.reason, ''), imported.damage) as reason, inbox.attempts, imported.sample_count,
         inbox.size_bytes, inbox.source, inbox.last_modified, inbox.discovered_at, inbox.state_changed_at,
-        inbox.log_inbox_id
+        inbox.log_inbox_id, inbox.state = 'imported' and imported.damage is not null as is_in_part
     from ops.log_inbox as inbox
     left join raw.eval_import as imported on imported.import_id = inbox.import_id
     order by inbox.bucket, inbox.key, inbox.last_modified desc, inbox.log_inbox_id desc
@@ -26,6 +26,7 @@ select
     count(*) filter (where status in ('pending', 'importing')) as waiting,
     extract(epoch from now() - min(discovered_at) filter (where status in ('pending', 'importing'))) as oldest_seconds,
     count(*) filter (where status in ('quarantined', 'dead_letter')) as set_aside,
+    count(*) filter (where is_in_part) as in_part,
     count(*) filter (where status = 'imported' and state_changed_at > now() - interval '1 day') as imported_today,
     percentile_cont(0.5) within group (order by extract(epoch from state_changed_at - last_modified))
         filter (where status = 'imported' and state_changed_at > now() - interval '1 day') as median_lag_seconds

@@ -28,6 +28,7 @@ from hawk.warehouse.partitions import ensure_partitions
 from hawk.warehouse.read_limits import DEFAULT_LIMITS, ReadLimits
 from hawk.warehouse.reader import EvalLog, open_readable
 from hawk.warehouse.replace_rows import Arrival, damage_of, replace_rows
+from hawk.warehouse.search_index import index_messages
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,6 +46,7 @@ _UNFIT_DATA = (
 # Postgres undid the transaction in favour of another one, so the next try meets it no more.
 _CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _MAX_CONFLICTS = 3
+LIVE_SEARCH_SECONDS = 10.0
 _NO_PARTITION = psycopg.errors.CheckViolation  # raw tables have no other checks
 
 
@@ -57,6 +59,7 @@ class ImportOutcome:
     reason: str = ""
     eval_id: str | None = None
     import_id: int | None = None
+    is_live: bool = False  # the eval still runs
     rows_of_table: dict[str, int] = field(default_factory=dict)  # rows that were written
     seconds: float = 0.0
 
@@ -161,6 +164,10 @@ def import_from(
     except Upstream as error:
         return _after_trouble(connection, entry, error, max_attempts)
     inbox.let_go(connection, entry)
+    if outcome.is_live and outcome.import_id is not None:
+        # The words of the version before went with it, and nobody should miss them for long.
+        with contextlib.suppress(psycopg.Error):  # it stays in the queue of search, which is seen to elsewhere
+            index_messages(connection, seconds=LIVE_SEARCH_SECONDS, import_id=outcome.import_id)
     return _told(outcome)
 
 
@@ -198,6 +205,7 @@ def _import_once(
         reason,
         eval_id=summary.eval_id,
         import_id=made.import_id,
+        is_live=not summary.is_finished,
         rows_of_table=made.rows_of_table,
         seconds=time.monotonic() - begun,
     )

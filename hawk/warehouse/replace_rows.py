@@ -20,6 +20,7 @@ from hawk.warehouse.reader import EvalLog
 from hawk.warehouse.sample_rows import SampleContext, made_uuid, sample_batches, uuid_of
 from hawk.warehouse.writer import RowWriter
 
+LIVE_SEARCH_MESSAGES = 5000  # a second or two of work, each time a running eval is imported
 MAX_NAMES = 20  # of lost parts that a reason names
 
 # No statement of an import takes longer, waits for locks included, and no import stops midway for longer.
@@ -42,7 +43,7 @@ insert into raw.eval_import
 values (%(import_id)s, %(eval_id)s, %(eval_set_id)s, %(location)s, %(etag)s, %(buffer_version)s, %(size_bytes)s,
     %(last_modified)s, %(log_status)s, 0, 0, 0, 0, coalesce(%(first_imported_at)s, now()), now())
 """
-# A log that still grows is searchable once it has ended: until then each version would be indexed anew.
+# Of a log that still grows each version is indexed anew, so a large one is searchable only when it has ended.
 _END_IMPORT = """
 with ended as (
     update raw.eval_import
@@ -52,7 +53,8 @@ with ended as (
     returning import_id, message_count, log_status
 )
 insert into raw.search_queue (import_id, message_count, queued_at)
-select import_id, message_count, now() from ended where message_count > 0 and log_status <> 'started'
+select import_id, message_count, now() from ended
+where message_count > 0 and (log_status <> 'started' or message_count <= %(live_search_messages)s)
 """
 # Sets that nobody asked Hawk for are known by their logs; who may see them is decided by their models.
 _KNOW_EVAL_SET = """
@@ -126,6 +128,7 @@ def replace_rows(
             "events": rows_of_table["event"],
             "seconds": time.monotonic() - begun,
             "damage": damage_of(log, summary),
+            "live_search_messages": LIVE_SEARCH_MESSAGES,
         },
     )
     decide_owners(connection, eval_id=summary.eval_id, import_id=import_id)

@@ -22,6 +22,7 @@ _NEXT_IMPORT = """
 select queue.import_id, queue.after_sample_uuid, queue.after_message_index
 from raw.search_queue as queue
 join raw.eval_import as import using (import_id)
+where %(import_id)s::bigint is null or queue.import_id = %(import_id)s
 order by queue.queued_at, queue.import_id
 limit 1
 for key share of import skip locked
@@ -73,15 +74,15 @@ class SearchBacklog:
     lag_seconds: float  # since the oldest of them was imported
 
 
-def index_messages(connection: psycopg.Connection[Any], *, seconds: float = 60.0) -> int:
+def index_messages(connection: psycopg.Connection[Any], *, seconds: float = 60.0, import_id: int | None = None) -> int:
     """Make messages searchable, oldest import first, until all are or the time is over; return how many.
 
-    It is a batch at least, so that even calls without any time get on.
+    It is a batch at least, so that even calls without any time get on. With an `import_id` only that one's.
     """
     require_idle(connection)
     deadline = time.monotonic() + seconds
     indexed = 0
-    while (batch := _index_batch(connection)) is not None:
+    while (batch := _index_batch(connection, import_id)) is not None:
         indexed += batch
         if time.monotonic() >= deadline:
             break
@@ -94,10 +95,10 @@ def search_backlog(connection: psycopg.Connection[Any]) -> SearchBacklog:
         return cursor.execute(_BEHIND).fetchone() or SearchBacklog(0, 0, None, 0.0)
 
 
-def _index_batch(connection: psycopg.Connection[Any]) -> int | None:
+def _index_batch(connection: psycopg.Connection[Any], import_id: int | None) -> int | None:
     """Index the next messages of one import; None where nothing is queued that nobody else is at."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        queued = cursor.execute(_NEXT_IMPORT).fetchone()
+        queued = cursor.execute(_NEXT_IMPORT, {"import_id": import_id}).fetchone()
         if queued is None:
             return None
         last = cursor.execute(_INDEX_BATCH, {**queued, "messages": BATCH_MESSAGES, "bytes": BATCH_BYTES}).fetchone()

@@ -4,8 +4,9 @@ import dagster as dg
 
 from assets.dbt_models import dbt_models
 from assets.keys import IMPORT_POOL, SCORE_OVERVIEW, raw_key
+from assets.mart_news import marts_lack_news_of_sets
 from hawk.errors import Upstream
-from hawk.naming import IMPORT_JOB, STAGING_SCHEMA
+from hawk.naming import IMPORT_JOB, NEWS_ONLY_TAG, STAGING_SCHEMA
 from orchestration.definitions import definitions
 from tests.fakes.import_runs import LOGS, land, run_import
 from tests.fakes.orchestrator import EVALS, Orchestrator
@@ -53,6 +54,24 @@ def test_logs_become_rows_of_marts_and_every_step_tells_of_it(hawk: Orchestrator
 
     assert again.success
     assert hawk.fetch("select count(*) as evals from marts.fct_eval") == [{"evals": len(LOGS)}]
+
+
+def test_run_for_news_that_finds_none_leaves_the_marts_as_they_are(hawk: Orchestrator):
+    hawk.fetch(
+        "create table marts.dim_eval_set (eval_set_id text, status text, status_reason text, model_groups text[])",
+        returns=False,
+    )
+
+    result = run_import(hawk, tags={NEWS_ONLY_TAG: "true"})
+
+    assert result.success
+    assert not result.get_asset_materialization_events()
+    skipped = {event.step_key for event in result.all_events if event.is_step_skipped}
+    assert {"dbt_build", "score_overview"} <= skipped
+    with hawk.connect() as connection:
+        assert not marts_lack_news_of_sets(connection)
+        hawk.claim()
+        assert marts_lack_news_of_sets(connection)
 
 
 def test_dbt_failure_names_the_model_and_what_postgres_said(hawk: Orchestrator):

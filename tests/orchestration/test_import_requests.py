@@ -2,7 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestration.import_requests import Inbox, PastImport, look_at_inbox, reason_to_import, reopen_running
+from orchestration.import_requests import (
+    Inbox,
+    PastImport,
+    is_for_news_only,
+    look_at_inbox,
+    reason_to_import,
+    reopen_running,
+)
 from tests.fakes.orchestrator import Orchestrator
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -44,6 +51,19 @@ def failures(*seconds_ago: float) -> list[PastImport]:
 )
 def test_import_is_due_when(waiting: Inbox, past: list[PastImport], is_due: bool):
     assert (reason_to_import(waiting, past, now=NOW) is not None) is is_due
+
+
+@pytest.mark.parametrize(
+    ("waiting", "past", "is_for_news"),
+    [
+        pytest.param(OF_RUNNING_SET, [run(61), *failures(90)], True, id="the last run built the marts"),
+        pytest.param(OF_RUNNING_SET, failures(61), False, id="it may have failed in dbt"),
+        pytest.param(OF_RUNNING_SET, [], False, id="there are no marts yet"),
+        pytest.param(NEWS, [run(61)], False, id="marts lack how a set ended"),
+    ],
+)
+def test_marts_may_stay_where_nothing_new_comes_if(waiting: Inbox, past: list[PastImport], is_for_news: bool):
+    assert is_for_news_only(waiting, past) is is_for_news
 
 
 def put_in_inbox(hawk: Orchestrator, eval_set_id: str) -> None:

@@ -407,6 +407,9 @@ def test_running_eval_is_imported_as_far_as_it_has_come_until_its_end_is_there(
     assert renew() == ["imported"]
     assert running() == [{"event_count": 5, "is_complete": False}]
     assert count(warehouse, "raw.eval_import") == 1
+    # Each version can be searched as soon as it is there.
+    assert count(warehouse, "raw.message_search inner join raw.eval_import using (import_id)") > 0
+    assert count(warehouse, "raw.search_queue") == 0
 
     s3.delete_object(Bucket=object_store.bucket, Key="evals/set-a/.buffer/log/manifest.json")
     assert renew() == ["skipped"]  # without the buffer the log says less than what is there

@@ -9,6 +9,11 @@ from viewer.frame import show
 from viewer.listing import heading, listed, options, table_key
 from viewer.lists import IMPORTS
 
+_HELP = {
+    "Written to imported": "The median, of a day.",
+    "Only in part": "Imported logs that are damaged: what could be read is there.",
+}
+
 
 def page() -> None:
     heading("Imports", "One row per log in its newest version; click one to see its eval set.")
@@ -43,11 +48,12 @@ def _state_of_inbox() -> None:
         ("Waiting", figures.count(state["waiting"])),
         ("Oldest waits", figures.seconds(state["oldest_seconds"])),
         ("Set aside", figures.count(state["set_aside"])),
+        ("Only in part", figures.count(state["in_part"])),
         ("Imported in a day", figures.count(state["imported_today"])),
         ("Written to imported", figures.seconds(state["median_lag_seconds"])),
     )
     for column, (label, figure) in zip(st.columns(len(facts)), facts, strict=True):
-        column.metric(label, figure, help="The median, of a day." if label.startswith("Written") else None)
+        column.metric(label, figure, help=_HELP.get(label))
 
 
 show(page)
