@@ -130,6 +130,12 @@ class TestWhatCredentialsReach:
         assert may(mine.list_objects_v2, Prefix="evals/a/", **where)
         assert may(mine.delete_object, Key="evals/a/new.eval", **where)
 
+    def test_what_says_of_which_models_a_log_is_a_job_does_not_change(self, mine, api) -> None:
+        where = {"Bucket": api.settings.bucket, "Key": "evals/a/log.eval"}
+
+        assert not may(mine.put_object_tagging, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}, **where)
+        assert not may(mine.delete_object_tagging, **where)
+
     def test_own_folder_takes_a_log_in_parts(self, mine, api) -> None:
         where = {"Bucket": api.settings.bucket, "Key": "evals/a/big.eval"}
         upload = mine.create_multipart_upload(**where)["UploadId"]
