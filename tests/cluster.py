@@ -21,6 +21,7 @@ from orchestration.launchers.kubernetes_api import KubernetesApi, Manifest, api_
 ROLE = Path(__file__).parents[1] / "infra" / "kubernetes" / "sandboxes-role.yaml"
 SCRIPTED_IMAGE = "TEST_SCRIPTED_IMAGE"
 RUNNER_IMAGE = "TEST_RUNNER_IMAGE"
+DAGSTER_IMAGE = "TEST_DAGSTER_IMAGE"
 REMOVAL_SECONDS = 120.0
 # Small, so that two run beside each other on a small machine.
 SMALL: dict[str, Any] = {
@@ -83,6 +84,11 @@ def scripted_image() -> str:
 def runner_image() -> str:
     """Return the image of real runners, or skip the test."""
     return _image(RUNNER_IMAGE)
+
+
+def dagster_image() -> str:
+    """Return the image of Dagster's programs and runs, or skip the test."""
+    return _image(DAGSTER_IMAGE)
 
 
 def _image(variable: str) -> str:

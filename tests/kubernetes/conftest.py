@@ -10,7 +10,9 @@ import pytest
 from hawk.settings import ObjectStoreSettings
 from orchestration.launchers.kubernetes import KubernetesJobLauncher
 from tests.cluster import Cluster, scripted_image
+from tests.e2e.person import Person
 from tests.fakes.orchestrator import Orchestrator, orchestrator
+from tests.kubernetes.cluster_stack import launcher_settings, stack
 from tests.orchestration.launchers.launcher_under_test import LauncherUnderTest
 
 MakeLauncher = Callable[..., LauncherUnderTest]
@@ -51,6 +53,23 @@ def long_scenario() -> None:
     """Skip what takes long, unless it is asked for."""
     if not os.environ.get(LONG):
         pytest.skip("takes long: it is part of `make e2e`")
+
+
+@pytest.fixture(scope="session")
+def stack_prefix(cluster: Cluster) -> Iterator[str]:
+    """Return the prefix of a stack's jobs, all of which are gone after the tests."""
+    if not os.environ.get(LONG):
+        pytest.skip("takes long: it is part of `make e2e`")
+    prefix = cluster.new_prefix()
+    yield prefix
+    cluster.remove(prefix, wait=True)
+
+
+@pytest.fixture(scope="module")
+def person(stack_prefix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """Return somebody who works with a stack whose jobs run on the cluster."""
+    with stack(tmp_path_factory.mktemp("stack"), launcher_settings(stack_prefix)) as somebody:
+        yield somebody
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

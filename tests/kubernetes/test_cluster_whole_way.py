@@ -1,89 +1,23 @@
 """The whole way on a cluster: from a YAML file to the marts, runners and sandboxes in pods, and what comes between."""
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hawk.naming import runner_namespace
-from tests.cluster import SMALL, Cluster, runner_image, scripted_image
-from tests.e2e.person import OPENAI, Person
+from tests.cluster import Cluster
+from tests.e2e.person import Person
+from tests.kubernetes.cluster_stack import config
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 400  # everything is on one small machine
 pytestmark = pytest.mark.timeout(900)
-BIND = "TEST_BIND_ADDRESS"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-ENVIRONMENT = {"UV_FIND_LINKS": "/opt/hawk/wheels", "UV_NATIVE_TLS": "1", "SSL_CERT_FILE": CERTIFICATES}
-
-
-def sandbox_values() -> dict[str, Any]:
-    """Return chart values of small sandboxes whose resolver is one of the test's image."""
-    small = {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
-    return {
-        "corednsImage": scripted_image(),
-        "corednsCommand": ["python3", "/opt/hawk/runner/sandbox_resolver.py"],
-        "corednsSecurityContext": {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": False},
-        "services": {"*": {"imagePullPolicy": "IfNotPresent", "resources": small}},
-    }
-
-
-def config(
-    *tasks: str, package: str = "hawk-example-tasks", name: str = "hawk_examples", **more: Any
-) -> dict[str, Any]:
-    items = [{"name": task} for task in tasks or ("arithmetic",)]
-    return {
-        "name": "pods",
-        "tasks": [{"package": package, "name": name, "items": items}],
-        "models": [OPENAI],
-        "limit": 2,
-        **more,
-    }
 
 
 def has_completed_samples(status: dict[str, Any]) -> bool:
     return any(task["completed_samples"] for task in status["tasks"])
-
-
-@pytest.fixture(scope="module")
-def stack_prefix(cluster: Cluster) -> Iterator[str]:
-    if not os.environ.get("TEST_LONG_SCENARIOS"):
-        pytest.skip("takes long: it is part of `make e2e`")
-    if not os.environ.get(BIND):
-        pytest.skip(f"{BIND} names no address of this machine that pods reach")
-    prefix = cluster.new_prefix()
-    yield prefix
-    cluster.remove(prefix, wait=True)
-
-
-@pytest.fixture(scope="module")
-def person(stack_prefix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
-    """Return somebody who works with a stack whose jobs run on the cluster."""
-    home = tmp_path_factory.mktemp("cluster-home")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HAWK_")}
-    settings = {name.upper(): str(value) for name, value in SMALL.items()} | {
-        "LAUNCHER": "kubernetes",
-        "NAMESPACE_PREFIX": stack_prefix,
-        "RUNNER_IMAGE": runner_image(),
-        "RUNNER_MEMORY_LIMIT": "2Gi",
-        "RUNNER_DEFAULT_ENVIRONMENT": json.dumps(ENVIRONMENT),
-        "SANDBOX_VALUES": json.dumps(sandbox_values()),
-        "STOP_GRACE_SECONDS": "30",
-        "HOME": str(home),
-    }
-    environment |= {f"HAWK_{name}": value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
-    somebody = Person(environment, folder=tmp_path_factory.mktemp("cluster-configs"))
-    try:
-        somebody.hawk("dev", "up", "--bind", os.environ[BIND])
-        somebody.hawk("login", "--device")
-        yield somebody
-    finally:
-        subprocess.run([sys.executable, "-m", "hawk.cli.main", "dev", "down"], env=environment, check=True)
 
 
 def test_set_goes_from_a_file_to_the_marts_with_its_runner_in_a_pod(
