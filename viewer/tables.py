@@ -24,6 +24,8 @@ STATUS_COLORS = {
     "launched": "blue",
     "claimed": "violet",
     "pending": "violet",
+    "waiting_for_capacity": "violet",
+    "succeeded": "green",
     "importing": "blue",
     "quarantined": "red",
     "dead_letter": "red",

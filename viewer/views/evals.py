@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit import column_config
 
 from viewer import charts, figures, import_queries, links, queries, tables
+from viewer.attempts import show_attempts
 from viewer.database import settings
 from viewer.filter_bar import chosen_in_url, filter_widgets
 from viewer.filters import Chosen, written
@@ -76,6 +77,7 @@ def _eval_set(eval_set_id: str) -> None:
     for column, (label, figure) in zip(st.columns(len(facts)), facts, strict=True):
         column.metric(label, figure)
     _set_aside(eval_set_id)
+    show_attempts(eval_set_id)
 
 
 def _set_aside(eval_set_id: str) -> None:
