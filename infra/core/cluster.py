@@ -26,7 +26,7 @@ class Cluster(pulumi.ComponentResource):
     """The cluster, and roles for what runs in it."""
 
     def __init__(self, deployment: Deployment, keys: Keys, network: Network) -> None:
-        super().__init__("hawk:core:Cluster", deployment.naming.of("cluster"))
+        super().__init__("hawk:core:Cluster", deployment.naming.of("cluster"), opts=deployment.inside)
         self._deployment = deployment
         self._options = pulumi.ResourceOptions(parent=self)
         name = deployment.naming

@@ -35,7 +35,7 @@ class Database(pulumi.ComponentResource):
     """The cluster of Postgres, reached from the cluster's nodes and nowhere else."""
 
     def __init__(self, deployment: Deployment, keys: Keys, network: Network) -> None:
-        super().__init__("hawk:core:Database", deployment.naming.of("database"))
+        super().__init__("hawk:core:Database", deployment.naming.of("database"), opts=deployment.inside)
         self._deployment = deployment
         self._options = pulumi.ResourceOptions(parent=self)
         self._keeping = deployment.keeping(self._options)
@@ -55,10 +55,10 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.cluster.endpoint})
 
     def url(self, login: Login, database: str = HAWK_DATABASE, *, scheme: str = "postgresql") -> pulumi.Output[str]:
-        """Return the URL that a program connects with, encrypted; the certificate's authority is in every image."""
+        """Return the URL that a program connects with, encrypted, to the server that AWS vouches for."""
         return pulumi.Output.concat(
             f"{scheme}://{login.user}:", login.password, "@", self.cluster.endpoint, f":{PORT}/{database}",
-            "?sslmode=verify-full&sslrootcert=/opt/hawk/rds-authorities.pem",
+            "?sslmode=verify-full&sslrootcert=/etc/hawk/database/authorities.pem",
         )  # fmt: skip
 
     def let_in(self, group_id: pulumi.Output[str]) -> None:

@@ -65,7 +65,7 @@ class CognitoPool(pulumi.ComponentResource):
     """A user pool in which only administrators make users, and whose groups are Hawk's."""
 
     def __init__(self, deployment: Deployment) -> None:
-        super().__init__("hawk:core:CognitoPool", deployment.naming.of("people"))
+        super().__init__("hawk:core:CognitoPool", deployment.naming.of("people"), opts=deployment.inside)
         self._deployment = deployment
         self._options = pulumi.ResourceOptions(parent=self)
         name = deployment.naming

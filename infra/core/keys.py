@@ -13,7 +13,7 @@ class Keys(pulumi.ComponentResource):
     """The keys of a deployment."""
 
     def __init__(self, deployment: Deployment) -> None:
-        super().__init__("hawk:core:Keys", deployment.naming.of("keys"))
+        super().__init__("hawk:core:Keys", deployment.naming.of("keys"), opts=deployment.inside)
         self._deployment = deployment
         # What these services put into an encrypted queue or topic they encrypt with the key, for this account only.
         services = Statement(

@@ -39,7 +39,7 @@ class LoadBalancer(pulumi.ComponentResource):
     """Load balancer, certificate, names."""
 
     def __init__(self, deployment: Deployment, network: Network, cluster: Cluster, who: Identity) -> None:
-        super().__init__("hawk:core:LoadBalancer", deployment.naming.of("load-balancer"))
+        super().__init__("hawk:core:LoadBalancer", deployment.naming.of("load-balancer"), opts=deployment.inside)
         self._deployment = deployment
         self._options = pulumi.ResourceOptions(parent=self)
         self._zone_id = self._make_zone()

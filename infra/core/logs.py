@@ -23,7 +23,7 @@ class Logs(pulumi.ComponentResource):
     """Where logs are written, and how that is heard of."""
 
     def __init__(self, deployment: Deployment, keys: Keys) -> None:
-        super().__init__("hawk:core:Logs", deployment.naming.of("logs"))
+        super().__init__("hawk:core:Logs", deployment.naming.of("logs"), opts=deployment.inside)
         self._deployment = deployment
         self._key = keys.data
         self._options = pulumi.ResourceOptions(parent=self)

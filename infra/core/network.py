@@ -17,7 +17,7 @@ class Network(pulumi.ComponentResource):
     """A VPC over several zones."""
 
     def __init__(self, deployment: Deployment) -> None:
-        super().__init__("hawk:core:Network", deployment.naming.of("network"))
+        super().__init__("hawk:core:Network", deployment.naming.of("network"), opts=deployment.inside)
         self._deployment = deployment
         self._sizes = deployment.config.sizes
         self._options = pulumi.ResourceOptions(parent=self)
@@ -53,6 +53,7 @@ class Network(pulumi.ComponentResource):
             for zone in zones
         ]
         # From the last eighth, which no zone's pods have.
+        self.public_cidrs = [str(small[-1 - zone]) for zone in zones]
         self.public = [self._subnet("public", zone, small[-1 - zone]) for zone in zones]
         self.database = [self._subnet("database", zone, small[-11 - zone]) for zone in zones]
 

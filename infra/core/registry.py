@@ -15,7 +15,7 @@ class Registry(pulumi.ComponentResource):
     """The images of a deployment."""
 
     def __init__(self, deployment: Deployment) -> None:
-        super().__init__("hawk:core:Registry", deployment.naming.of("registry"))
+        super().__init__("hawk:core:Registry", deployment.naming.of("registry"), opts=deployment.inside)
         self._deployment = deployment
         images = deployment.config.images
         self._places: dict[str, pulumi.Output[str]] = {

@@ -19,6 +19,7 @@ class Deployment:
     region: str
     partition: pulumi.Output[str]
     zones: pulumi.Output[list[str]]
+    inside: pulumi.ResourceOptions  # of every component: whatever is made in it bears the deployment's tags
 
     def arn(self, service: str, rest: str, *, region: bool = True) -> pulumi.Output[str]:
         """Return an ARN of this account, of this region unless the service has none."""
@@ -32,13 +33,19 @@ class Deployment:
 
 def this_deployment(config: DeploymentConfig, *, region: str) -> Deployment:
     """Return the deployment, with what AWS says of the account."""
+    naming = Naming(config.name)
+    provider = aws.Provider(naming.of("aws"), region=region, default_tags={"tags": dict(naming.default_tags)})
+    here = pulumi.InvokeOptions(provider=provider)
     return Deployment(
         config=config,
-        naming=Naming(config.name),
-        account=aws.get_caller_identity_output().account_id,
+        naming=naming,
+        account=aws.get_caller_identity_output(opts=here).account_id,
         region=region,
-        partition=aws.get_partition_output().partition,
+        partition=aws.get_partition_output(opts=here).partition,
         zones=aws.get_availability_zones_output(
-            state="available", filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}]
+            state="available",
+            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+            opts=here,
         ).names,
+        inside=pulumi.ResourceOptions(providers=[provider]),
     )
