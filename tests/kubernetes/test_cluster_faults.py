@@ -52,6 +52,7 @@ def test_secrets_are_seen_by_the_runner_alone(make_launcher: MakeLauncher, clust
     status = jobs.run(job_spec("show-environment"), {"MY_SECRET": "hunter2-hunter2"})
 
     assert '"MY_SECRET"' in jobs.launcher.logs(JOB, last_lines=50)
+    assert "DATABASE" not in jobs.launcher.logs(JOB, last_lines=50)
     namespace = runner_namespace(prefix, JOB)
     told = [str(status), jobs.launcher.logs(JOB, last_lines=500)]
     told += [str(cluster.api.list(kind, namespace)) for kind in ("Pod", "Job", "Event", "ConfigMap")]

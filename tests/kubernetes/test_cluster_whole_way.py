@@ -4,16 +4,41 @@ import json
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from hawk.dev.stack import stack_environment
 from hawk.naming import runner_namespace
 from tests.cluster import Cluster
 from tests.e2e.person import Person
-from tests.kubernetes.cluster_stack import config
+from tests.kubernetes.cluster_stack import bind_address, config
 
 PATIENCE_SECONDS = 400  # everything is on one small machine
 pytestmark = pytest.mark.timeout(900)
+
+
+# Run in a runner's pod: which ports of an address it reaches, and its environment.
+LOOK = """
+import json, os, socket, sys
+def reaches(port):
+    try:
+        socket.create_connection((sys.argv[1], port), timeout=5).close()
+        return True
+    except OSError:
+        return False
+reached = {name: reaches(port) for name, port in json.loads(sys.argv[2]).items()}
+print(json.dumps({"reached": reached, "environment": dict(os.environ)}))
+"""
+
+
+def look_from(pod: dict[str, Any], program: str, *arguments: str) -> dict[str, Any]:
+    """Return what a program says that runs in a pod."""
+    place = ["-n", pod["metadata"]["namespace"], pod["metadata"]["name"]]
+    command = ["kubectl", "exec", *place, "--", "python3", "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def has_completed_samples(status: dict[str, Any]) -> bool:
@@ -33,6 +58,29 @@ def test_set_goes_from_a_file_to_the_marts_with_its_runner_in_a_pod(
     [pod] = cluster.api.list("Pod", runner_namespace(stack_prefix, eval_set_id))
     assert pod["status"]["phase"] == "Succeeded"
     assert "All 2 tasks ended with success" in person.hawk("logs", eval_set_id)
+
+
+def test_runner_reaches_s3_proxy_and_api_knows_no_database_and_shows_its_stack(
+    person: Person, cluster: Cluster, stack_prefix: str
+) -> None:
+    eval_set_id = person.submit(config("arithmetic", "capitals", epochs=300))
+    person.await_status(eval_set_id, has_completed_samples, seconds=PATIENCE_SECONDS)
+    [pod] = cluster.api.list("Pod", runner_namespace(stack_prefix, eval_set_id))
+    known = stack_environment(person.paths)
+    names = ("S3_ENDPOINT_URL", "PROXY_URL", "API_URL", "DATABASE_URL")
+    ports = {name: urlsplit(known[f"HAWK_{name}"]).port for name in names}
+
+    found = look_from(pod, LOOK, bind_address(), json.dumps(ports))
+    stack = person.hawk("stacktrace", eval_set_id)
+
+    assert found["reached"] == {name: name != "DATABASE_URL" for name in names}
+    password = urlsplit(known["HAWK_DATABASE_URL"]).password
+    assert password and password not in json.dumps(found["environment"])
+    assert not [name for name in found["environment"] if "DATABASE" in name]
+    assert "inspect_ai" in stack
+    assert "runner" in person.hawk("logs", eval_set_id)
+    person.hawk("delete", eval_set_id, "-y")
+    person.await_status(eval_set_id, lambda status: status["status"] == "deleted", seconds=PATIENCE_SECONDS)
 
 
 def test_two_sets_at_once_live_in_namespaces_of_their_own(person: Person, cluster: Cluster, stack_prefix: str) -> None:
