@@ -7,6 +7,7 @@ Dagster's UI.
 import dagster as dg
 
 from assets.keys import EVAL_LOGS, MESSAGE_SEARCH, raw_key
+from assets.mart_checks import mart_checks
 from assets.warehouse_check import FOUND_AT_MOST, WarehouseCheck, checks_definition
 from hawk.warehouse.tables import RAW_TABLES
 
@@ -178,3 +179,4 @@ warehouse_checks = checks_definition(
 thorough_warehouse_checks = checks_definition(
     "thorough_warehouse_checks", THOROUGH_CHECKS, "Count rows, and look for failures that nobody has seen to."
 )
+all_checks = [warehouse_checks, thorough_warehouse_checks, mart_checks]

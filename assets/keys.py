@@ -17,6 +17,7 @@ EVAL_SET_GROUP = "eval_set"
 RAW_GROUP = "raw"
 OPS_GROUP = "ops"
 REPORT_GROUP = "report"
+ANALYSES_GROUP = "analyses"
 SEARCH_GROUP = "search"
 UPKEEP_GROUP = "upkeep"
 
@@ -27,8 +28,15 @@ IMPORT_POOL = "import_logs"
 # Words are indexed while logs are imported; two runs of that would only share the work.
 SEARCH_POOL = "message_search"
 UPKEEP_POOL = "upkeep"
+# Beside imports, which it does not hold back; two at a time would compute the same.
+ANALYSES_POOL = "analyses"
 
 
 def raw_key(table_name: str) -> AssetKey:
     """Return the key of a raw table: raw/sample."""
     return AssetKey([RAW_SCHEMA, table_name])
+
+
+def analysis_key(name: str) -> AssetKey:
+    """Return the key of an analysis: analyses/leaderboard."""
+    return AssetKey([ANALYSES_GROUP, name])

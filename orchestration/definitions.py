@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from assets.checks import thorough_warehouse_checks, warehouse_checks
+from assets.analyses.assets import analyses
+from assets.checks import all_checks
 from assets.dbt_models import dbt_models
 from assets.eval_jobs import eval_jobs
 from assets.eval_logs import eval_logs
@@ -12,6 +13,7 @@ from assets.ops_tables import ops_tables
 from assets.score_overview import score_overview
 from assets.upkeep import upkeep_assets
 from hawk.settings import SensorSettings
+from orchestration.analyses_sensor import analyses_sensor
 from orchestration.eval_set_actions import eval_set_jobs
 from orchestration.janitor import janitor_schedule, leftover, remove_leftovers
 from orchestration.job_sensor import job_sensor
@@ -38,9 +40,10 @@ def definitions() -> dg.Definitions:
             message_search,
             dbt_models(),
             score_overview,
+            analyses,
             *upkeep_assets,
         ],
-        asset_checks=[warehouse_checks, thorough_warehouse_checks],
+        asset_checks=all_checks,
         jobs=[
             launch_eval_set,
             submit_eval_set,
@@ -50,7 +53,7 @@ def definitions() -> dg.Definitions:
             *warehouse_jobs,
         ],
         schedules=[janitor_schedule, *warehouse_schedules],
-        sensors=[job_sensor(sensor_settings), log_sensor(sensor_settings), search_sensor(sensor_settings)],
+        sensors=[make(sensor_settings) for make in (job_sensor, log_sensor, search_sensor, analyses_sensor)],
         resources={"settings": SettingsResource(), "launcher": LauncherResource()},
         executor=dg.in_process_executor,
     )

@@ -3,8 +3,9 @@
 import dagster as dg
 
 from assets.checks import thorough_warehouse_checks, warehouse_checks
-from assets.keys import EVAL_JOBS, MESSAGE_SEARCH, RAW_GROUP, REPORT_GROUP, UPKEEP_GROUP
+from assets.keys import ANALYSES_GROUP, EVAL_JOBS, MESSAGE_SEARCH, RAW_GROUP, REPORT_GROUP, UPKEEP_GROUP
 from hawk.naming import (
+    ANALYSES_JOB,
     CHECK_JOB,
     IMPORT_JOB,
     INTERMEDIATE_SCHEMA,
@@ -53,6 +54,13 @@ keep_up_warehouse = dg.define_asset_job(
     description="Drops events that are older than the setting says (by default none), and uploads that were given up.",
 )
 
+analyse_marts = dg.define_asset_job(
+    ANALYSES_JOB,
+    selection=dg.AssetSelection.groups(ANALYSES_GROUP),
+    executor_def=dg.in_process_executor,
+    description="Computes the analyses of the marts. `analyses_sensor` launches it some time after an import.",
+)
+
 check_warehouse = dg.define_asset_job(
     CHECK_JOB,
     selection=dg.AssetSelection.checks(warehouse_checks, thorough_warehouse_checks),
@@ -60,4 +68,4 @@ check_warehouse = dg.define_asset_job(
     description="Counts rows, and looks for logs that were set aside and that nobody has seen to. Changes nothing.",
 )
 
-warehouse_jobs = [import_logs, index_messages, check_warehouse, keep_up_warehouse]
+warehouse_jobs = [import_logs, index_messages, analyse_marts, check_warehouse, keep_up_warehouse]

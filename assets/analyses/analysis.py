@@ -1,0 +1,96 @@
+"""An analysis: what it is called, what it reads, and a function from frames to tables and plots."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+import pandas as pd
+
+from assets.keys import ANALYSES_GROUP, OWNERS, analysis_key
+from hawk.naming import MARTS_SCHEMA
+
+MAX_RECORDS = 200
+
+type Cell = str | int | float | bool | None
+type Row = Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class AnalysisFrames:
+    """What analyses start from: frames of assets/analyses/scores.py and human_minutes.py."""
+
+    samples: pd.DataFrame
+    uses: pd.DataFrame
+    timed_runs: pd.DataFrame
+    releases: Mapping[str, date] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Tables by name, plots as Markdown by name, and facts in one number or sentence."""
+
+    tables: Mapping[str, Sequence[Row]]
+    plots: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    def metadata(self) -> dict[str, dg.MetadataValue]:
+        """Return all of it for Dagster's pages, at most 200 rows of a table."""
+        shown: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.md(plot) for name, plot in self.plots.items()}
+        for name, rows in self.tables.items():
+            shown[name] = _table(rows)
+            shown[f"{name}_rows"] = dg.MetadataValue.int(len(rows))
+        for name, fact in self.facts.items():
+            shown[name] = dg.MetadataValue.text(fact) if isinstance(fact, str) else dg.MetadataValue.float(float(fact))
+        return shown
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One asset `analyses/{name}`."""
+
+    name: str
+    marts: tuple[str, ...]
+    description: str
+    find: Callable[[AnalysisFrames], Findings]
+
+    @property
+    def key(self) -> dg.AssetKey:
+        return analysis_key(self.name)
+
+    @property
+    def spec(self) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key=self.key,
+            deps=[dg.AssetKey([MARTS_SCHEMA, mart]) for mart in self.marts],
+            group_name=ANALYSES_GROUP,
+            owners=list(OWNERS),
+            kinds={"python"},
+            tags={"hawk/layer": "analyses"},
+            description=f"{self.description}\n\n{SEEN}",
+        )
+
+
+SEEN = (
+    "Of eval sets whose groups all readers of Dagster hold. Definitions: docs/reference/statistics.md. "
+    "`analyses_sensor` has it computed when the marts have changed."
+)
+
+
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    """Return a number short enough to read; None and NaN as None."""
+    return None if value is None or value != value else round(float(value), digits)  # NaN
+
+
+def _table(rows: Sequence[Row]) -> dg.MetadataValue:
+    if not rows:
+        return dg.MetadataValue.md("No rows yet.")
+    columns = [dg.TableColumn(name, _type_of(rows, name)) for name in rows[0]]
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(dict(row)) for row in rows[:MAX_RECORDS]], schema=dg.TableSchema(columns=columns)
+    )
+
+
+def _type_of(rows: Sequence[Row], name: str) -> str:
+    value = next((row[name] for row in rows if row[name] is not None), "")
+    return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")

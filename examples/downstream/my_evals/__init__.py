@@ -1,0 +1,1 @@
+"""What one team has Dagster do beside Hawk."""
