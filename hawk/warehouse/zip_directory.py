@@ -233,6 +233,7 @@ def _large_numbers(extra: bytes, numbers: tuple[int, int, int], name: str) -> tu
 
 def _name(data: bytes, flags: int) -> str:
     name = data.decode("utf-8", "replace") if flags & _UTF8_NAME else data.decode("cp437")
+    name = name.replace("\0", "\ufffd")  # reasons name it, and Postgres keeps no NUL
     # A sample's id may hold anything; all else has a name that Inspect chose.
     parts = name.replace("\\", "/").split("/")
     if not name.startswith(_SAMPLES) and (not parts[0] or ".." in parts or ":" in parts[0]):

@@ -64,6 +64,10 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "wrong CRC of the header": (lambda: with_wrong_crc(b"header.json"), "header.json does not match its checksum"),
     "wrong CRC of a sample": (lambda: with_wrong_crc(b"samples"), "samples/1_epoch_1.json does not match its checksum"),
+    "entry with NUL in its name": (
+        lambda: archive({"header.json": HEADER, "samples/1%epoch.json": b"oops"}).replace(b"1%epoch", b"1\0epoch"),
+        "samples/1\ufffdepoch.json is not what Inspect writes",
+    ),
     "sample is no JSON": (
         lambda: archive({"header.json": HEADER, "samples/1_epoch_1.json": b"oops"}),
         "samples/1_epoch_1.json is not what Inspect writes",
