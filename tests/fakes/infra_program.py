@@ -145,6 +145,8 @@ def _plain(value: Any) -> Any:
         if value.get("4dabf18193072939515e22adb298388d"):  # Pulumi's signature of a special value
             return _plain(value.get("value"))
         return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # the wire has one kind of number
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
