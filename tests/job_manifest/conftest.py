@@ -14,6 +14,7 @@ from hawk.ids import JobId
 from hawk.job_manifest.identity import JobIdentity, Manifest
 from hawk.job_spec import InfraConfig, JobSpec
 from hawk.settings import KubernetesSettings
+from tests.job_manifest import kueue_models
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "kubernetes"
 KUBERNETES = "1.37"
@@ -67,7 +68,9 @@ def validate(cilium_schema: dict[str, Any]) -> Validate:
     def check(manifest: Manifest) -> None:
         if manifest["apiVersion"] == "cilium.io/v2":
             jsonschema.validate(manifest, cilium_schema)
-        elif not manifest["apiVersion"].startswith("kueue"):
+        elif manifest["apiVersion"].startswith("kueue"):
+            kueue_models.parse(manifest)
+        else:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
     return check
