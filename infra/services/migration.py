@@ -8,6 +8,7 @@ from infra.k8s.objects import Manifest
 from infra.lib.config import DeploymentConfig
 from infra.lib.naming import DAGSTER_DATABASE, POOL_LABEL, SYSTEM_POOL
 from infra.lib.policies import Text
+from infra.services.settings import HOME
 from infra.services.workload import (
     AUTHORITIES_MOUNT,
     AUTHORITIES_VOLUME,
@@ -25,7 +26,7 @@ _STEPS = (
     ("dagster", ("python3", "-m", "dagster", "instance", "migrate")),
 )
 _SECONDS = 3600
-_HOME = "/home/hawk/dagster"
+_HOME = f"{HOME}/dagster"
 
 
 def migration_job(config: DeploymentConfig, *, image: Text, settings: str) -> Manifest:
