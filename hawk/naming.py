@@ -39,8 +39,17 @@ WRITER_ROLE = "hawk_writer"  # owns all tables and stands above policies; import
 ROLE_KEEPER_ROLE = "hawk_roles"  # owns the functions that make roles
 READER_ROLE = "hawk_reader"  # may read what policies show
 SERVICE_ROLE = "hawk_services"  # reads and writes what runs; sees no results
-API_ROLE = "hawk_api"  # logins of programs have no rights of their own: they take a role
+# Logins of programs, and the role that each has when it connects. They have no rights of their own: the viewer takes a
+# reader's role for each query, and the API one for each time it reads results.
+API_ROLE = "hawk_api"
 VIEWER_ROLE = "hawk_viewer"
+LOGIN_ROLES = {
+    API_ROLE: SERVICE_ROLE,
+    VIEWER_ROLE: None,
+    "hawk_dagster": WRITER_ROLE,
+    "hawk_door": SERVICE_ROLE,
+    "hawk_proxy": SERVICE_ROLE,
+}
 
 # Dagster.
 CODE_LOCATION = "hawk"

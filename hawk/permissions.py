@@ -41,8 +41,13 @@ def may_use(principal: Holder, required_groups: Iterable[str]) -> bool:
 
 def may_view(principal: Holder, required_groups: Iterable[str]) -> bool:
     """Say whether the principal may see what models of these groups have made; no groups at all means no."""
-    granted = _granted(principal.permissions, WRITE_SUFFIX) | _granted(principal.permissions, READ_SUFFIX)
-    return _holds_all(granted, required_groups)
+    return _holds_all(viewable_groups(principal.permissions), required_groups)
+
+
+def viewable_groups(permissions: Iterable[str]) -> frozenset[str]:
+    """Return the groups that these permissions grant for reading at least."""
+    held = frozenset(permissions)
+    return _granted(held, WRITE_SUFFIX) | _granted(held, READ_SUFFIX)
 
 
 def may_change(principal: Holder, owner: str | None) -> bool:

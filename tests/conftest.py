@@ -158,13 +158,23 @@ def filled_database(
     foreign_logs: list[Path],
 ) -> str:
     """Return the name of a database that was filled from made and foreign logs, marts built; read it or copy it."""
-    from tests.marts import FILLED_DATABASE, FOREIGN, MADE, build, copy_database, import_logs, renewed_database
+    from tests.marts import (
+        FILLED_DATABASE,
+        FOREIGN,
+        MADE,
+        build,
+        copy_database,
+        import_logs,
+        register_models,
+        renewed_database,
+    )
 
     settings = object_store_server.settings(bucket="test-filled")
     s3_client(settings).create_bucket(Bucket=settings.bucket)
     url = renewed_database(postgres, template=template_database)
     import_logs(url, settings, {MADE: made_logs, FOREIGN: foreign_logs})
     build(url)
+    register_models(url, "model-access-public")
     copy_database(postgres, FILLED_DATABASE, template=conninfo_to_dict(url)["dbname"])
     return FILLED_DATABASE
 

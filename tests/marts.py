@@ -101,6 +101,14 @@ def _manifest() -> Any:
     return parse(_TARGET_DIR)
 
 
+def register_models(database_url: str, group: str) -> None:
+    """Give every model that logs name or call a group, without which nobody sees the logs."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "insert into ops.model_group select distinct model, %s from raw.eval_model on conflict do nothing", [group]
+        )
+
+
 def rows(database_url: str, query: str) -> list[dict[str, Any]]:
     with psycopg.connect(database_url, row_factory=dict_row) as connection:
         return connection.execute(query.encode()).fetchall()

@@ -9,6 +9,7 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -78,5 +79,30 @@ browser_session = Table(
     Column("is_admin", Boolean, nullable=False),
     Column("until", DateTime(timezone=True), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    schema=OPS_SCHEMA,
+)
+
+# One row per different answer to the question who may see an eval; rows of evals have its id. Ids begin with 0 and are
+# looked up as bits. `required_groups` follows the registry, see row_security.sql.
+access_set = Table(
+    "access_set",
+    metadata,
+    Column("access_set_id", Integer, Identity(start=0, minvalue=0), primary_key=True),
+    Column("fingerprint", Text, nullable=False, unique=True),
+    Column("model_names", ARRAY(Text), nullable=False),
+    Column("other_groups", ARRAY(Text), nullable=False),  # of benchmarks, and what a set declared besides
+    Column("required_groups", ARRAY(Text), nullable=False),
+    schema=OPS_SCHEMA,
+)
+
+# One row per person with a Postgres role of his own, and until when he has the groups that the identity provider said.
+sql_user = Table(
+    "sql_user",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("role_name", Text, nullable=False, unique=True),
+    Column("model_groups", ARRAY(Text), nullable=False),
+    Column("confirmed_at", DateTime(timezone=True), nullable=False),
+    Column("confirmed_until", DateTime(timezone=True), nullable=False),
     schema=OPS_SCHEMA,
 )

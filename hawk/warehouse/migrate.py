@@ -16,13 +16,12 @@ from alembic.config import Config
 from sqlalchemy.pool import NullPool
 
 from hawk.errors import Upstream
-from hawk.naming import INTERMEDIATE_SCHEMA, MARTS_SCHEMA, OPS_SCHEMA, RAW_SCHEMA, STAGING_SCHEMA
+from hawk.naming import RAW_SCHEMA, WRITER_ROLE
 from hawk.settings import DatabaseSettings
 from hawk.warehouse.partitions import ensure_partitions
+from hawk.warehouse.row_security import SCHEMAS, as_role, make_roles, own_everything, secure_rows
 
 logger = logging.getLogger(__name__)
-
-SCHEMAS = (OPS_SCHEMA, RAW_SCHEMA, STAGING_SCHEMA, INTERMEDIATE_SCHEMA, MARTS_SCHEMA)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_KEY = 0x6861_776B_6D69_6772  # "hawkmigr"; any number will do, as long as nothing else locks it
@@ -49,10 +48,16 @@ def migrate(database_url: str) -> None:
         connection.execute(sqlalchemy.text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         for schema in SCHEMAS:
             connection.execute(sqlalchemy.schema.CreateSchema(schema, if_not_exists=True))
-        command.upgrade(_alembic_config(connection), "head")
-        ensure_partitions(cast("psycopg.Connection[Any]", connection.connection.driver_connection))
-        for (statement,) in connection.exec_driver_sql(_UNCOMPRESSED_COLUMNS, {"schema": RAW_SCHEMA}).all():
-            connection.exec_driver_sql(str(statement))
+        driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        make_roles(driver)
+        own_everything(driver)
+        with as_role(driver, WRITER_ROLE):
+            command.upgrade(_alembic_config(connection), "head")
+            for (statement,) in connection.exec_driver_sql(_UNCOMPRESSED_COLUMNS, {"schema": RAW_SCHEMA}).all():
+                connection.exec_driver_sql(str(statement))
+        secure_rows(driver)
+        with as_role(driver, WRITER_ROLE):
+            ensure_partitions(driver)
 
 
 def write_revision(database_url: str, message: str) -> None:

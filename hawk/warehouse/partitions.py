@@ -97,6 +97,8 @@ def _make(cursor: psycopg.Cursor[Any], table: str, month: Month) -> None:
         "behind": sql.Literal(month.next.first_import_id),
     }
     cursor.execute(sql.SQL("create table {partition} (like {parent} including all)").format(**names))
+    # Whoever may see rows asks for them by the table; in its parts nobody sees any.
+    cursor.execute("select ops.close_rows(%s)", [f"{RAW_SCHEMA}.{month.partition_of(table)}"])
     cursor.execute(
         sql.SQL("alter table {parent} attach partition {partition} for values from ({first}) to ({behind})").format(
             **names

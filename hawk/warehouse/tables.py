@@ -62,6 +62,9 @@ eval_set = Table(
     Column("email", Text),
     Column("model_names", ARRAY(Text), nullable=False, server_default="{}"),
     Column("model_groups", ARRAY(Text), nullable=False, server_default="{}"),
+    # Kept by triggers, see row_security.sql: groups that are not of its models, and who may see it.
+    Column("other_groups", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("access_set_id", Integer),
     Column("priority", Text, nullable=False, server_default="medium"),
     Column("log_dir_allow_dirty", Boolean, nullable=False, server_default="false"),
     # claimed -> launched -> complete | failed | stopped; deleted from any. See hawk/job_status.py.
@@ -171,6 +174,7 @@ eval_import = Table(
     Column("seconds", Double, nullable=False),
     _moment("first_imported_at", nullable=False),
     _moment("imported_at", nullable=False),
+    Column("access_set_id", Integer, index=True),  # who may see its rows; a trigger knows
     _moment("events_dropped_at"),  # when retention took the events away; event_count still says how many there were
     schema=RAW_SCHEMA,
 )

@@ -86,10 +86,13 @@ def add_inbox(api: HawkApi, key: str, state: str, *, reason: str = "", etag: str
 
 
 def show_in_marts(api: HawkApi, *import_ids: int) -> None:
-    api.execute("create table if not exists marts.fct_eval (eval_id text, import_id bigint)")
+    api.execute("create table if not exists marts.fct_eval (eval_id text, import_id bigint, access_set_id integer)")
+    api.execute("select ops.protect_rows('marts.fct_eval')")
     for import_id in import_ids:
         api.execute(
-            "insert into marts.fct_eval select eval_id, import_id from raw.eval where import_id = %s", import_id
+            "insert into marts.fct_eval"
+            " select eval_id, import_id, access_set_id from raw.eval_import where import_id = %s",
+            import_id,
         )
 
 

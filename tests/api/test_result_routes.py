@@ -32,12 +32,24 @@ def api(postgres, filled_database, shared_object_store, tmp_path_factory) -> Haw
     copy_database(postgres, DATABASE, template=filled_database)
     api = HawkApi(postgres.url_of(DATABASE), shared_object_store, tmp_path_factory.mktemp("api"))
     for eval_set_id, group in ((MADE, PUBLIC), (FOREIGN, PRIVATE)):
+        register_models(api, eval_set_id, group)
         api.execute("update ops.eval_set set model_groups = %s where eval_set_id = %s", [group], eval_set_id)
     # Moments that several rows share, and rows without one.
     api.execute("update marts.fct_eval set created_at = '2026-01-01Z' where eval_set_id = %s", MADE)
     api.execute("update marts.fct_sample set completed_at = null where sample_id in ('sum-1', 'sum-2', '1')")
     api.execute("update marts.fct_sample set completed_at = '2026-01-01Z' where sample_id in ('sum-3', '2')")
     return api
+
+
+def register_models(api: HawkApi, eval_set_id: str, group: str) -> None:
+    """Give the models that a set's logs name or call a group, without which nobody sees the logs."""
+    api.execute(
+        "insert into ops.model_group select distinct eval_model.model, %s from raw.eval_model"
+        " inner join raw.eval using (import_id)"
+        " where eval.eval_set_id = %s on conflict (model_name) do update set model_group = excluded.model_group",
+        group,
+        eval_set_id,
+    )
 
 
 @pytest.fixture(scope="module")

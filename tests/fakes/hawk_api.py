@@ -70,7 +70,9 @@ class HawkApi:
             tables = ("eval_set", "attempt", "job_secret", "model_group", "log_inbox", "log_upload")
             connection.execute(f"truncate {', '.join(f'ops.{table}' for table in tables)} cascade")
             connection.execute("delete from raw.eval_import")  # with all that belongs to it
-            connection.execute("drop schema marts cascade; create schema marts")
+            connection.execute(
+                "drop schema marts cascade; create schema marts; grant usage on schema marts to hawk_reader"
+            )
             connection.cursor().executemany("insert into ops.model_group values (%s, %s)", list(MODELS.items()))
         s3, bucket = self.services.s3, self.settings.bucket
         for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):

@@ -45,7 +45,8 @@ counted as (
             where is_canonical
         ) as mean_working_seconds,
         sum(working_seconds) as working_seconds,
-        max(completed_at) as last_completed_at
+        max(completed_at) as last_completed_at,
+        array_agg(distinct access_set_id) as access_set_ids
     from samples
     group by task_name, model
 
@@ -98,6 +99,7 @@ final as (
     select
         counted.task_name,
         counted.model,
+        counted.access_set_ids,
         tasks.headline_scorer as scorer,
         counted.eval_set_count,
         counted.eval_count,

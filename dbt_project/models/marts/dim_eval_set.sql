@@ -29,6 +29,7 @@ logged as (
         min(created_by) as created_by,
         array_agg(distinct model order by model) as models,
         array_agg(distinct task_name order by task_name) as tasks,
+        array_agg(distinct access_set_id) as access_set_ids,
         count(*) as eval_count,
         count(*) filter (where status = 'success') as success_eval_count,
         count(*) filter (where status = 'started') as started_eval_count,
@@ -71,6 +72,9 @@ final as (
         eval_sets.email,
         eval_sets.priority,
         coalesce(eval_sets.model_groups, '{}') as model_groups,
+        array_remove(
+            array_append(logged.access_set_ids, eval_sets.access_set_id), null
+        ) as access_set_ids,
         coalesce(logged.models, eval_sets.model_names) as models,
         coalesce(logged.tasks, '{}') as tasks,
         coalesce(logged.eval_count, 0) as eval_count,

@@ -1,3 +1,6 @@
+{# A view, so that it counts only what its reader may see. #}
+{{ config(materialized='view') }}
+
 with evals as (
 
     select * from {{ ref('fct_eval') }}

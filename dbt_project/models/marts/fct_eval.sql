@@ -96,6 +96,7 @@ final as (
         evals.eval_id,
         evals.import_id,
         evals.eval_set_id,
+        imports.access_set_id,
         evals.run_id,
         evals.task_id,
         evals.task_name,

@@ -37,6 +37,7 @@ final as (
         model_usages.model,
         samples.import_id,
         samples.eval_set_id,
+        samples.access_set_id,
         samples.task_name,
         samples.is_canonical,
         model_usages.input_tokens,

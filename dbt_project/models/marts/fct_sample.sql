@@ -9,12 +9,11 @@
         {'columns': ['import_id']},
         {'columns': ['eval_set_id', 'task_id', 'sample_id', 'epoch']},
         {'columns': ['completed_at desc nulls last', 'eval_id', 'sample_uuid']},
+        {'columns': ['access_set_id', 'completed_at desc nulls last']},
         {'columns': ['task_name', 'model', 'completed_at desc nulls last']},
         {'columns': ['eval_id', 'refreshed_at']},
     ],
 ) }}
-
--- depends_on: {{ ref('stg_raw__eval_import') }}
 
 -- The unit of work is a slot, that is an epoch of a sample of a task in an
 -- eval set, with all its attempts: one more or less changes the number and
@@ -44,13 +43,16 @@ model_usages as (
 
 ),
 
+imports as (
+
+    select
+        import_id,
+        access_set_id
+    from {{ ref('stg_raw__eval_import') }}
+
+),
+
 {% if is_incremental() %}
-
-    imports as (
-
-        select import_id from {{ ref('stg_raw__eval_import') }}
-
-    ),
 
     new_attempts as (
 
@@ -199,6 +201,7 @@ final as (
         samples.eval_id,
         samples.import_id,
         samples.eval_set_id,
+        imports.access_set_id,
         samples.task_id,
         samples.task_name,
         samples.task_version,
@@ -240,6 +243,7 @@ final as (
         samples.completed_at,
         now() as refreshed_at
     from samples
+    inner join imports on samples.import_id = imports.import_id
     inner join headlines on samples.import_id = headlines.import_id
     left join headline_scores
         on

@@ -38,6 +38,7 @@ final as (
         scores.score_index,
         samples.import_id,
         samples.eval_set_id,
+        samples.access_set_id,
         samples.task_name,
         samples.model,
         samples.sample_id,

@@ -14,6 +14,7 @@ final as (
         email,
         model_names,
         model_groups,
+        access_set_id,
         priority,
         status,
         status_reason,

@@ -10,6 +10,7 @@ final as (
         import_id,
         eval_id,
         eval_set_id,
+        access_set_id,
         location,
         etag,
         size_bytes,

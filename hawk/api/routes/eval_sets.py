@@ -79,6 +79,7 @@ def list_eval_sets(
     with services.database.connection() as connection:
         page = listings.list_eval_sets(connection, caller, filters, limit=limit, cursor=cursor)
         rows = [EvalSetRow.model_validate(row) for row in page.rows]
+    with services.database.reading_as(caller) as connection:
         facts = load_facts(connection, [row.eval_set_id for row in rows])
     now = datetime.now(UTC)
     return EvalSetListResponse(
@@ -99,6 +100,7 @@ def status(
     """Return how the set stands: its tasks and samples, its attempts, and its logs' way into the warehouse."""
     with services.database.connection() as connection:
         row = visible_row(connection, caller, eval_set_id)
+    with services.database.reading_as(caller) as connection:
         facts = load_facts(connection, [row.eval_set_id])[row.eval_set_id]
     progress = read_progress(services.s3, services.settings.bucket, row.eval_set_id)
     links = _links(services, row)

@@ -56,7 +56,7 @@ def list_evals(
         "made_from": made_from,
         "made_until": made_until,
     }
-    with services.database.connection() as connection:
+    with services.database.reading_as(caller) as connection:
         page = listings.list_evals(connection, caller, filters, limit=limit, cursor=cursor)
     return EvalListResponse(evals=[_eval_of(row, services) for row in page.rows], **_of_page(page))
 
@@ -64,7 +64,7 @@ def list_evals(
 @router.get("/evals/{eval_id}")
 def find_eval(eval_id: Id, services: ServicesHere, caller: Caller) -> EvalResponse:
     """Return one eval, and where it is. 404 also where the caller may not know of it."""
-    with services.database.connection() as connection:
+    with services.database.reading_as(caller) as connection:
         row = listings.find_eval(connection, caller, eval_id)
     if row is None:
         raise _no_such("eval", eval_id, field="eval_id")
@@ -108,7 +108,7 @@ def list_samples(
         "ended_from": ended_from,
         "ended_until": ended_until,
     }
-    with services.database.connection() as connection:
+    with services.database.reading_as(caller) as connection:
         page = listings.list_samples(connection, caller, filters, replaced_too=replaced, limit=limit, cursor=cursor)
     return SampleListResponse(samples=[_sample_of(row, services) for row in page.rows], **_of_page(page))
 
@@ -116,7 +116,7 @@ def list_samples(
 @router.get("/samples/{sample_uuid}")
 def find_sample(sample_uuid: Id, services: ServicesHere, caller: Caller) -> SampleLinkResponse:
     """Return where a sample is: its eval set, its eval, its log. 404 also where the caller may not know of it."""
-    with services.database.connection() as connection:
+    with services.database.reading_as(caller) as connection:
         row = listings.find_sample(connection, caller, sample_uuid)
         of_eval = listings.find_eval(connection, caller, row["eval_id"]) if row else None
     if row is None:
@@ -140,7 +140,7 @@ def list_jobs(
 ) -> JobListResponse:
     """Return the newest jobs that the caller may see, each with its newest attempt."""
     filters = {"mine": mine, "created_by": created_by, "status": status, "priority": priority, "search": search}
-    with services.database.connection() as connection:
+    with services.database.reading_as(caller) as connection:
         page = listings.list_jobs(
             connection, caller, filters, ended_too=ended or bool(status), limit=limit, cursor=cursor
         )

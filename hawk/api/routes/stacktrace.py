@@ -27,14 +27,16 @@ def ask_for_stacktrace(eval_set_id: str, services: ServicesHere, user: User, aud
     """Ask the set's runner where its threads are. 409 where it does not run."""
     with services.database.connection() as connection:
         row = changeable_row(connection, user, eval_set_id)
+    with services.database.reading_as(user) as connection:
         facts = load_facts(connection, [row.eval_set_id])[row.eval_set_id]
-        if not row.is_active or not facts.attempts or facts.attempts[-1].phase is not JobPhase.RUNNING:
-            status = status_of(row, facts, datetime.now(UTC)).state
-            raise Conflict(
-                f"No runner of eval set {row.eval_set_id} runs: the set is {status}.",
-                hint="See hawk status.",
-                value=status,
-            )
+    if not row.is_active or not facts.attempts or facts.attempts[-1].phase is not JobPhase.RUNNING:
+        status = status_of(row, facts, datetime.now(UTC)).state
+        raise Conflict(
+            f"No runner of eval set {row.eval_set_id} runs: the set is {status}.",
+            hint="See hawk status.",
+            value=status,
+        )
+    with services.database.connection() as connection:
         audit.record(connection, user, "eval_set.stacktrace", object_id=row.eval_set_id)
     run_id = launch_action(
         services.dagster, row.eval_set_id, job_name=STACKTRACE_JOB, options={}, created_by=user.subject

@@ -35,6 +35,7 @@ def list_transcripts(
     eval_id, _, sample_uuid = after.encode("utf-8", "replace").decode().partition(" ")
     with services.database.connection() as connection:
         gateway.visible_set(connection, user, eval_set_id)
+    with services.database.reading_as(user) as connection:
         found = samples_of_set(connection, eval_set_id, after=(eval_id, sample_uuid), limit=limit + 1)
     shown = found[:limit]
     more = f"{shown[-1].eval_id} {shown[-1].sample_uuid}" if len(found) > limit else None
@@ -48,6 +49,7 @@ def sample_transcript(
     """Return what was said in a sample, and its scores."""
     with services.database.connection() as connection:
         sample = _visible_sample(connection, gateway, user, audit, sample_uuid)
+    with services.database.reading_as(user) as connection:
         return transcript(connection, sample)
 
 
