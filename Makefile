@@ -1,13 +1,14 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: bench-import bench-proxy help setup demo dev test e2e check format lock docs-assets clean
+.PHONY: bench-import bench-proxy help setup smoke demo dev test e2e check format lock docs-assets clean
 
 # Without .pyc files every program starts two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+SMOKE_ARGS ?=
 BENCH_ARGS ?=
 
 help: ## Say what there is
@@ -31,6 +32,9 @@ test: ## Install what is missing and run every check and test
 e2e: setup ## Every scenario on the cluster of KUBECONFIG, with a table (see docs/how-to/run-on-a-cluster.md)
 	@test -n "$(KUBECONFIG)" || { echo "Set KUBECONFIG to a cluster for tests: docs/how-to/run-on-a-cluster.md"; exit 2; }
 	TEST_LONG_SCENARIOS=1 $(BIN)/pytest tests/kubernetes tests/orchestration/launchers/test_launcher_contract.py $(PYTEST_ARGS)
+
+smoke: setup ## Walk through an instance as a user would: make smoke HAWK_API_URL=https://api.example.org (SMOKE_ARGS=--help)
+	@PYTHONPATH=. $(BIN)/python -m infra.smoke $(SMOKE_ARGS)
 
 check: setup ## Lint, types, import directions, SQL style
 	$(BIN)/ruff check .
