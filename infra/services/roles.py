@@ -76,7 +76,7 @@ class Roles(pulumi.ComponentResource):
         hidden = pulumi.Output.concat(self._bucket, f"/{EVALS_ROOT}/*/.*")
         return [
             Statement(_READS, [self._below(EVALS_ROOT), self._below(SCANS_ROOT)]),
-            Statement(_WRITES, [self._below(EVALS_ROOT)]),
+            Statement(["s3:PutObjectTagging", *_WRITES], [self._below(EVALS_ROOT)]),
             # Of the sets' folders the API removes its own hidden files only, of what people bring whatever was judged.
             Statement(["s3:DeleteObject"], [hidden, self._below(PENDING_ROOT)]),
             Statement([*_READS, *_WRITES], [self._below(PENDING_ROOT)]),

@@ -198,6 +198,7 @@ def test_session_reads_the_secrets_that_the_deployment_and_the_job_both_name(eve
     [
         ("hawk-api", "s3:PutObject", f"{OBJECTS}/evals/a/.config.yaml", True),
         ("hawk-api", "s3:DeleteObject", f"{OBJECTS}/evals/a/.config.yaml", True),
+        ("hawk-api", "s3:PutObjectTagging", f"{OBJECTS}/evals/a/.models.json", True),
         ("hawk-api", "s3:DeleteObject", f"{OBJECTS}/evals/a/1.eval", False),
         ("hawk-api", "s3:DeleteObject", f"{OBJECTS}/pending/u", True),
         ("hawk-api", "s3:PutObject", f"{OBJECTS}/scans/s/1.parquet", False),
