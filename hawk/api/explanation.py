@@ -5,6 +5,7 @@ from psycopg.rows import DictRow
 
 from hawk.api.contracts import WhyResponse
 from hawk.auth import Principal
+from hawk.eval_set_groups import required_groups
 from hawk.eval_sets import EvalSetRow, find_eval_set
 from hawk.permissions import (
     groups_of_models,
@@ -31,7 +32,7 @@ def explain(connection: Connection[DictRow], user: Principal, thing: str, *, req
         return _of_model(connection, user, thing)
     row = find_eval_set(connection, thing)
     if row is not None and _may_know(user, row):
-        return _of_eval_set(user, row)
+        return _with_logs(connection, user, row, _of_eval_set(user, row))
     sample = connection.execute(_SET_OF_SAMPLE, [thing]).fetchone()
     row = find_eval_set(connection, sample["eval_set_id"]) if sample else None
     if row is not None and may_view(user, row.model_groups):
@@ -48,6 +49,14 @@ def explain(connection: Connection[DictRow], user: Principal, thing: str, *, req
         held_groups=sorted(user.permissions),
         hint=f"Ask who gave you the name, or an administrator, and tell the request id {request_id}.",
     )
+
+
+def _with_logs(connection: Connection[DictRow], user: Principal, row: EvalSetRow, answer: WhyResponse) -> WhyResponse:
+    """Return the answer with what holds for the set's logs, whose headers may name more models than its launch."""
+    if not answer.may_view or may_view(user, required_groups(connection, row, None)):
+        return answer
+    reason = "You may not see its logs: they name models of groups that you lack, or of no group."
+    return answer.model_copy(update={"reasons": [*answer.reasons, reason]})
 
 
 def _may_know(user: Principal, row: EvalSetRow) -> bool:

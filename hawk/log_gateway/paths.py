@@ -32,11 +32,6 @@ class SetFile:
     def key(self) -> str:
         return eval_set_key(self.eval_set_id, self.name)
 
-    @property
-    def sample_uuid(self) -> str | None:
-        """Return the sample that an artifact belongs to."""
-        return self.name.split("/")[1] if self.kind == "artifact" else None
-
 
 def set_file(eval_set_id: str, name: str) -> SetFile:
     """Return the file of that name. Raises NotFound, the same as for one that is not there."""

@@ -402,6 +402,14 @@ class TestBrowserSessions:
         assert client.delete("/view/session", headers=cookie).status_code == 204
         assert view(client, "log-size/{set}/{log}", cookie).status_code == 401
 
+    def test_a_page_of_another_site_signs_nobody_in(self, folder, client):
+        code = self.begin(client, folder.headers())
+
+        answer = client.post("/view/session", json={"code": code}, headers={"sec-fetch-site": "cross-site"})
+
+        assert answer.status_code == 403
+        assert self.exchange(client, code).status_code == 200
+
     def test_a_session_sees_what_its_person_may_see(self, folder, client):
         launch(folder, client, "public", "openai/small")
         code = client.post("/view/sessions", json={}, headers=signed(folder, PUBLIC)).json()["path"].partition("=")[2]

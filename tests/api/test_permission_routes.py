@@ -52,6 +52,23 @@ class TestWhy:
         without = [{**answer, "thing": "", "hint": answer["hint"][:60]} for answer in (hidden, none)]
         assert without[0] == without[1]
 
+    def test_who_sees_a_set_and_not_its_logs_learns_that(self, client, hawk_api) -> None:
+        launch(client, hawk_api, "openai/small")
+        imported = hawk_api.rows(
+            """
+            insert into raw.eval_import (eval_id, eval_set_id, location, etag, size_bytes, last_modified, log_status,
+                sample_count, message_count, event_count, seconds, first_imported_at, imported_at)
+            values ('e', 'mine', 's3://b/k', 'x', 1, now(), 'success', 1, 0, 0, 1, now(), now()) returning import_id
+            """
+        )[0]["import_id"]
+        hawk_api.execute("insert into raw.eval_model values (%s, 'openai/secret', 'secret')", imported)
+
+        answer = why(client, hawk_api, "mine", "public-user")
+
+        assert answer["may_view"]
+        assert any("not see its logs" in reason for reason in answer["reasons"])
+        assert PRIVATE not in str(answer)
+
     def test_owner_who_lost_a_group_learns_which(self, client, hawk_api) -> None:
         launch(client, hawk_api, account="public-user")
         hawk_api.execute("update ops.eval_set set model_groups = %s", [PUBLIC, PRIVATE])

@@ -60,6 +60,8 @@ def exchange(
 ) -> ExchangeCodeResponse:
     """Take a code and set the browser's cookie. 401 for one that was used already, or is over a minute old."""
     services.failed_sign_ins.take(request.client.host if request.client else "")
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise NotAllowed("A page of another site sent this.", hint="Open logs with hawk web ID.")
     with services.database.connection() as connection:
         session = exchange_code(connection, body.code)
     response.set_cookie(
