@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ STOP_COMMAND = f"{COMMANDS_FOLDER}/stop.json"
 KUBERNETES_TAG = "dagster-k8s/config"
 
 StopAction = Literal["score", "error"]
+_SAMPLE_UUID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 logger = logging.getLogger(__name__)
 
@@ -122,12 +124,34 @@ def stop_eval_set(
         if not row.is_active:
             raise Conflict(f"Eval set {eval_set_id} has ended: it is {row.status}.", value=row.status)
         # The command lies on S3 before the job is told, since the job reads there how to end.
-        _write_stop_command(settings, eval_set_id, action)
+        _write_command(settings, eval_set_id, STOP_COMMAND, action)
         try:
             launcher.stop(parse_job_id(eval_set_id))
         except NotFound:
             mark_status(connection, eval_set_id, "stopped", reason="Stopped before it began.")
         return eval_set_row(connection, eval_set_id)
+
+
+def stop_sample(
+    settings: OrchestrationSettings, eval_set_id: str, sample_uuid: str, *, action: StopAction
+) -> EvalSetRow:
+    """Ask the set's job to end one of its samples; the others go on. Raises UserError where that is no uuid.
+
+    Raises Conflict where the set has ended already.
+    """
+    if not _SAMPLE_UUID.fullmatch(sample_uuid):
+        raise UserError(
+            f"{sample_uuid[:100]!r} is no sample's uuid.",
+            hint="`hawk list samples` and the viewer show them.",
+            value=sample_uuid[:100],
+            field="sample_uuid",
+        )
+    with connect(settings) as connection:
+        row = eval_set_row(connection, eval_set_id)
+        if not row.is_active:
+            raise Conflict(f"Eval set {eval_set_id} has ended: it is {row.status}.", value=row.status)
+    _write_command(settings, eval_set_id, f"{COMMANDS_FOLDER}/stop-sample-{sample_uuid}.json", action)
+    return row
 
 
 def delete_eval_set(settings: OrchestrationSettings, launcher: JobLauncher, eval_set_id: str) -> EvalSetRow:
@@ -147,11 +171,11 @@ def _note_failure(connection: Connection[DictRow], row: EvalSetRow, error: UserE
         connection.commit()
 
 
-def _write_stop_command(settings: OrchestrationSettings, eval_set_id: str, action: StopAction) -> None:
+def _write_command(settings: OrchestrationSettings, eval_set_id: str, name: str, action: StopAction) -> None:
     command = {"type": "stop", "action": action, "requested_at": datetime.now(UTC).isoformat()}
     s3_client(settings).put_object(
         Bucket=settings.bucket,
-        Key=eval_set_key(eval_set_id, STOP_COMMAND),
+        Key=eval_set_key(eval_set_id, name),
         Body=json.dumps(command).encode(),
         ContentType="application/json",
     )

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from hawk.eval_sets import EvalSetState
+from hawk.ids import JobId
 from hawk.job_launcher import AttemptStatus, JobPhase, JobStatus
 
 StatusWord = Literal[
@@ -102,6 +103,24 @@ def eval_set_status(
             return _launched(job, reason, waited=now - since)
         case "complete" | "failed" | "stopped":
             return _ended(state, reason, newest_of_each_task(logs), imports)
+
+
+def present_job(
+    eval_set_id: JobId, state: EvalSetState, attempts: Sequence[AttemptStatus], *, since: datetime
+) -> JobStatus | None:
+    """Return the job that the last launch started, by the attempts that ops.attempt has; None before its first.
+
+    `since` is when the set came into its state; attempts, oldest first, that ended before a launch are of an earlier.
+    """
+    current = [
+        attempt for attempt in attempts if state != "launched" or attempt.ended_at is None or attempt.ended_at >= since
+    ]
+    if not current:
+        return None
+    # While the set is launched a failed attempt is followed by another, else the reconciler would have settled it.
+    phase = current[-1].phase
+    is_retried = phase is JobPhase.FAILED and state == "launched"
+    return JobStatus(job_id=eval_set_id, phase=JobPhase.PENDING if is_retried else phase, attempts=tuple(current))
 
 
 def newest_of_each_task(logs: Iterable[LogFact]) -> list[LogFact]:

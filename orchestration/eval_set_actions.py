@@ -6,7 +6,7 @@ from assets.eval_set_metadata import launch_metadata, set_metadata
 from assets.failures import shown_failures
 from assets.keys import EVAL_JOBS
 from assets.launch import delete_eval_set as delete
-from assets.launch import kubernetes_config, launch_eval_set
+from assets.launch import kubernetes_config, launch_eval_set, stop_sample
 from assets.launch import stop_eval_set as stop
 from assets.launched_by import require_may_change
 from assets.partitions import eval_set_partitions
@@ -28,7 +28,14 @@ _ACTION = {
 }
 
 
-@dg.op(name="stop", config_schema={**_ID, **_ACTION})
+_SAMPLE = {
+    "sample_uuid": dg.Field(
+        str, default_value="", is_required=False, description="End only this sample; the set goes on."
+    )
+}
+
+
+@dg.op(name="stop", config_schema={**_ID, **_ACTION, **_SAMPLE})
 def stop_op(
     context: dg.OpExecutionContext,
     settings: dg.ResourceParam[OrchestrationSettings],
@@ -38,8 +45,12 @@ def stop_op(
     eval_set_id = _tagged_id(context)
     with shown_failures():
         require_may_change(context.run.tags, settings, eval_set_id)
-        row = stop(settings, launcher, eval_set_id, action=context.op_config["action"])
-    context.log.info("%s was asked to stop.", eval_set_id)
+        action, sample_uuid = context.op_config["action"], context.op_config["sample_uuid"]
+        if sample_uuid:
+            row = stop_sample(settings, eval_set_id, sample_uuid, action=action)
+        else:
+            row = stop(settings, launcher, eval_set_id, action=action)
+    context.log.info("%s was asked to stop%s.", eval_set_id, f" sample {sample_uuid}" if sample_uuid else "")
     context.add_output_metadata(set_metadata(row, settings))
 
 
@@ -92,9 +103,9 @@ def _tagged_id(context: dg.OpExecutionContext) -> str:
 stop_eval_set = one_op_job(
     stop_op,
     STOP_JOB,
-    {**_ID, **_ACTION},
-    "Asks an eval set to end early. What has run is kept: partial work is scored, or marked as an error that a retry "
-    "runs again. The set is `stopped` when its job has ended.",
+    {**_ID, **_ACTION, **_SAMPLE},
+    "Asks an eval set, or one sample of it, to end early. What has run is kept: partial work is scored, or marked as "
+    "an error that a retry runs again. The set is `stopped` when its job has ended.",
 )
 delete_eval_set = one_op_job(
     delete_op,

@@ -6,13 +6,19 @@ from streamlit import column_config
 from viewer import attempt_queries, tables, text_blocks
 from viewer.database import Row
 from viewer.inert import plain
+from viewer.set_status import unfinished_status
 
 MAX_ATTEMPTS = 50
 
 
-def show_attempts(eval_set_id: str) -> None:
-    """Show the set's attempts, opened where the last one failed; nothing where none has begun."""
+def show_job(eval_set_id: str) -> None:
+    """Show how a set stands whose job has not ended, and its attempts, opened where the last one failed."""
     rows = attempt_queries.attempts(eval_set_id, limit=MAX_ATTEMPTS)
+    verdict = unfinished_status(eval_set_id, rows)
+    if verdict is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge(plain(verdict.state), color=tables.status_color(verdict.state))
+            st.caption(plain(verdict.reason, most=400))
     if not rows:
         return
     last = rows[0]

@@ -26,6 +26,7 @@ STATUS_COLORS = {
     "pending": "violet",
     "waiting_for_capacity": "violet",
     "succeeded": "green",
+    "stuck": "red",
     "importing": "blue",
     "quarantined": "red",
     "dead_letter": "red",

@@ -13,8 +13,8 @@ from psycopg.rows import DictRow
 
 from hawk.eval_sets import EvalSetRow
 from hawk.ids import JobId
-from hawk.job_launcher import AttemptStatus, JobPhase, JobStatus
-from hawk.job_status import ImportFacts, LogFact, StatusWord, Verdict, eval_set_status
+from hawk.job_launcher import AttemptStatus
+from hawk.job_status import ImportFacts, LogFact, StatusWord, Verdict, eval_set_status, present_job
 from hawk.naming import MARTS_SCHEMA
 
 _ATTEMPTS = """
@@ -111,26 +111,9 @@ def status_of(row: EvalSetRow, facts: EvalSetFacts, now: datetime) -> Verdict[St
         row.status_reason,
         since=row.status_changed_at,
         now=now,
-        job=_job_of(row, facts.attempts),
+        job=present_job(JobId(row.eval_set_id), row.status, facts.attempts, since=row.status_changed_at),
         logs=facts.log_facts,
         imports=facts.imports,
-    )
-
-
-def _job_of(row: EvalSetRow, attempts: Sequence[AttemptStatus]) -> JobStatus | None:
-    """Return the job that the set's last launch started, as far as ops.attempt knows it."""
-    current = [
-        attempt
-        for attempt in attempts
-        if row.status != "launched" or attempt.ended_at is None or attempt.ended_at >= row.status_changed_at
-    ]
-    if not current:
-        return None
-    # While the set is launched a failed attempt is followed by another, else the reconciler would have settled it.
-    phase = current[-1].phase
-    is_retried = phase is JobPhase.FAILED and row.status == "launched"
-    return JobStatus(
-        job_id=JobId(row.eval_set_id), phase=JobPhase.PENDING if is_retried else phase, attempts=tuple(current)
     )
 
 

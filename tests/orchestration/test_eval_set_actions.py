@@ -1,3 +1,5 @@
+import json
+
 import dagster as dg
 import pytest
 
@@ -7,6 +9,7 @@ from hawk.errors import Upstream
 from hawk.ids import JobId
 from hawk.job_launcher import JobPhase
 from hawk.naming import EVAL_SET_TAG
+from hawk.object_store import s3_client
 from orchestration.eval_set_actions import delete_eval_set, retry_eval_set, stop_eval_set
 from tests.fakes.orchestrator import Orchestrator
 
@@ -30,6 +33,27 @@ def test_stop_job_takes_what_the_api_gives_it(hawk: Orchestrator, options: dict[
 
     assert result.success
     assert hawk.launcher.stopped == [eval_set_id]
+
+
+@pytest.mark.parametrize("action", ["score", "error"])
+def test_stop_job_ends_one_sample_and_the_set_goes_on(hawk: Orchestrator, action: str):
+    eval_set_id = launched(hawk)
+
+    result = act(hawk, stop_eval_set, eval_set_id=eval_set_id, action=action, sample_uuid="Zq3vX9")
+
+    command = s3_client(hawk.settings).get_object(
+        Bucket=hawk.settings.bucket, Key=f"evals/{eval_set_id}/.commands/stop-sample-Zq3vX9.json"
+    )
+    assert result.success
+    assert json.loads(command["Body"].read())["action"] == action
+    assert hawk.launcher.stopped == []
+
+
+@pytest.mark.parametrize("sample_uuid", ["../stop", "a b", "x" * 101])
+def test_sample_that_cannot_be_one_is_refused(hawk: Orchestrator, sample_uuid: str):
+    result = act(hawk, stop_eval_set, eval_set_id=launched(hawk), sample_uuid=sample_uuid)
+
+    assert not result.success
 
 
 def test_delete_job_deletes(hawk: Orchestrator):

@@ -56,6 +56,33 @@ def test_what_an_earlier_attempt_left_is_chosen(at: OpenPage, attempts: None) ->
     assert_inert(page)
 
 
+@pytest.fixture
+def waiting(filled_url: str) -> Iterator[str]:
+    """Return a set that was just launched: no log of it has come, and no node has room for its pod."""
+    with psycopg.connect(filled_url, autocommit=True) as connection:
+        connection.execute(
+            "insert into ops.eval_set (eval_set_id, name, origin, model_groups, access_set_id, status, created_at,"
+            " status_changed_at) select 'waiting', 'w', 'api', model_groups, access_set_id, 'launched', now(), now()"
+            " from ops.eval_set where eval_set_id = %s",
+            [MADE],
+        )
+        words = "0/3 nodes are available: 3 Insufficient cpu."
+        row = ("waiting", 1, "waiting_for_capacity", None, "Unschedulable", words, "", "[]")
+        connection.execute(_INSERT.replace("now(), now(), now())", "null, null, now())"), row)
+        yield "waiting"
+        connection.execute("delete from ops.attempt where eval_set_id = 'waiting'")
+        connection.execute("delete from ops.eval_set where eval_set_id = 'waiting'")
+
+
+def test_set_that_waits_for_room_says_so_before_any_log_has_come(at: OpenPage, waiting: str) -> None:
+    page = at("evals", eval_set_id=waiting)
+
+    assert not page.exception
+    assert "waiting_for_capacity" in "".join(str(badge.value) for badge in page.markdown).replace("\\", "")
+    assert "Insufficient cpu" in words(page)
+    assert_inert(page)
+
+
 def test_set_whose_job_never_began_shows_no_attempts(at: OpenPage) -> None:
     page = at("evals", eval_set_id=MADE)
 

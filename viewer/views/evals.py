@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit import column_config
 
 from viewer import charts, figures, import_queries, links, queries, tables
-from viewer.attempts import show_attempts
+from viewer.attempts import show_job
 from viewer.database import settings
 from viewer.filter_bar import chosen_in_url, filter_widgets
 from viewer.filters import Chosen, written
@@ -60,6 +60,7 @@ def _eval_set(eval_set_id: str) -> None:
     found = queries.eval_set(eval_set_id)
     if found is None:
         st.info(f"No eval set {plain(eval_set_id)} is known yet.", icon=":material/hourglass_empty:")
+        show_job(eval_set_id)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(plain(found["eval_set_id"]), anchor=False, width="content")
@@ -77,7 +78,7 @@ def _eval_set(eval_set_id: str) -> None:
     for column, (label, figure) in zip(st.columns(len(facts)), facts, strict=True):
         column.metric(label, figure)
     _set_aside(eval_set_id)
-    show_attempts(eval_set_id)
+    show_job(eval_set_id)
 
 
 def _set_aside(eval_set_id: str) -> None:
