@@ -116,6 +116,7 @@ class AttemptResponse(_Answer):
     message: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    peak_memory_bytes: int | None = None
 
 
 class ImportResponse(_Answer):
