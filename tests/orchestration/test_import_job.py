@@ -117,5 +117,6 @@ def test_import_steps_run_one_at_a_time_whatever_runs_there_are():
         "import_logs_of_inbox": IMPORT_POOL,
         "dbt_build": IMPORT_POOL,
         "warehouse_checks": IMPORT_POOL,
+        "mart_checks": IMPORT_POOL,
         "score_overview": None,
     }
