@@ -14,7 +14,7 @@ ProviderKind = Literal["openai", "anthropic", "google", "vertex", "azure"]
 GOOGLE_VERSION = "v1beta"
 
 _MODEL = r"(?P<model>[A-Za-z0-9][A-Za-z0-9._-]*)"
-# Groq's SDK puts `/openai` before the version, Perplexity's sends no version.
+# Groq's SDK puts `/openai` before the version; others may leave the version out.
 _OPENAI = re.compile(
     r"(?:/openai)?(?:/v1)?/(?P<operation>chat/completions|completions|responses|responses/input_tokens|embeddings)"
 )
@@ -62,14 +62,12 @@ class VertexPlace:
 
 
 @lru_cache(maxsize=1024)
-def target_of(
-    kind: ProviderKind, path: str, *, version: str = "/v1", place: VertexPlace | None = None
-) -> Target | None:
+def target_of(kind: ProviderKind, path: str, *, place: VertexPlace | None = None) -> Target | None:
     """Return where a path leads, or None if it is not let through."""
     match kind:
         case "openai":
             found = _OPENAI.fullmatch(path)
-            return Target(found["operation"], f"{version}/{found['operation']}") if found else None
+            return Target(found["operation"], f"/v1/{found['operation']}") if found else None
         case "anthropic":
             found = _ANTHROPIC.fullmatch(path)
             return Target(found["operation"], path) if found else None

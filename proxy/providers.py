@@ -34,7 +34,7 @@ COMPATIBLE_UPSTREAMS = {
     "together": "https://api.together.xyz",
     "xai": "https://api.x.ai",
 }
-WITHOUT_VERSION = frozenset({"perplexity"})  # `/chat/completions` stands at the root of its host
+NAMES_ITSELF = frozenset({"perplexity"})  # in the names of its own models: Inspect calls perplexity/sonar just that
 DIALECT_OF_KIND: Mapping[ProviderKind, Dialect] = {
     "openai": "openai",
     "azure": "openai",
@@ -85,8 +85,7 @@ class Provider:
 
     def target(self, path: str) -> Target | None:
         """Return where the rest of a path leads, or None if it is not one of those that are let through."""
-        version = "" if self.name in WITHOUT_VERSION else "/v1"
-        return target_of(self.kind, path, version=version, place=self.place)
+        return target_of(self.kind, path, place=self.place)
 
     def registered_names(self, model: str) -> tuple[str, ...]:
         """Return the names that the registry may know a model by, as Inspect names it."""
@@ -94,6 +93,8 @@ class Provider:
             return (f"google/vertex/{model}", f"vertex/{model}")
         if self.kind == "azure":
             return (f"openai/azure/{model}", f"azureai/{model}")
+        if self.name in NAMES_ITSELF and model.startswith(f"{self.name}/"):
+            return (model,)
         if self.kind == "openai" and self.name != "openai":
             return (f"{self.name}/{model}", f"openai-api/{self.name}/{model}")
         return (f"{self.name}/{model}",)

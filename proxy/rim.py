@@ -15,7 +15,7 @@ from proxy.headers import client_token
 from proxy.metrics import CONTENT_TYPE, Metrics
 from proxy.paths import GOOGLE_VERSION
 from proxy.provider_keys import Providers
-from proxy.providers import WITHOUT_VERSION, Provider
+from proxy.providers import Provider
 from proxy.refusals import Refusal
 from proxy.registry import Registry
 from proxy.upstream_client import UpstreamClient
@@ -104,7 +104,7 @@ def _listing_path(provider: Provider) -> str:
         return f"{base}/{GOOGLE_VERSION}/models?pageSize=1000"
     if provider.kind == "anthropic":
         return f"{base}/v1/models?limit=1000"
-    return f"{base}{'' if provider.name in WITHOUT_VERSION else '/v1'}/models"
+    return f"{base}/v1/models"
 
 
 def _names(listing: Any) -> list[str]:

@@ -13,12 +13,27 @@ from inspect_ai.model import GenerateConfig, Model, get_model
 from inspect_ai.scorer import includes
 from inspect_ai.solver import generate, use_tools
 from inspect_ai.tool import Tool, tool
+from pydantic import SecretStr
 
-from tests.proxy.conftest import ServedProxy, job_token, wait_until
+from hawk.provider_environment import provider_environment
+from tests.proxy.conftest import ServedProxy, fill_registry, job_token, wait_until
 
 ROUTES = {"openai": "openai/v1", "anthropic": "anthropic", "google": "google"}
 MODELS = ("openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-latest", "google/gemini-2.0-flash")
 GROUP = "model-access-public"
+COMPATIBLE = (
+    "deepseek",
+    "fireworks",
+    "openai-api/hf-inference-providers",
+    "moonshot",
+    "openai-api/nvidia",
+    "openai-api/vllm",
+    "openai-api/xai",
+    "openrouter",
+    "perplexity",
+    "sambanova",
+    "together",
+)
 
 
 @pytest.fixture
@@ -185,6 +200,87 @@ def test_model_that_always_fails_fails_with_its_500(mock_proxy):
     failing = model(mock_proxy, "openai/always-500", config=GenerateConfig(max_retries=0))
 
     assert "InternalServerError" in repr(error_of(failing))
+
+
+def test_clients_of_compatible_providers_work_unchanged(
+    serve, mock_settings, mock_models_port, database_url, monkeypatch: pytest.MonkeyPatch
+):
+    """With the variables that a runner gets, and nothing else."""
+    import psycopg
+
+    mock = f"http://127.0.0.1:{mock_models_port}"
+    upstreams = {name.removeprefix("openai-api/"): mock for name in COMPATIBLE}
+    names = [f"{provider}/llama" for provider in COMPATIBLE]
+    with psycopg.connect(database_url) as connection:
+        connection.cursor().executemany(
+            "insert into ops.model_group values (%s, %s)", [(name, GROUP) for name in names]
+        )
+    proxy = serve(mock_settings, provider_upstreams=upstreams)
+    for variable, value in provider_environment(proxy.url, job_token(GROUP), names).items():
+        monkeypatch.setenv(variable, value)
+
+    async def ask_all() -> list[str]:
+        outputs = [await get_model(name, memoize=False).generate("What is 2 + 2?") for name in names]
+        return [output.completion for output in outputs]
+
+    answers = asyncio.run(ask_all())
+
+    assert len(answers) == len(COMPATIBLE)
+    assert all("ANSWER" in answer for answer in answers), answers
+
+
+GEMINI_ANSWER = (
+    b'{"candidates": [{"content": {"role": "model", "parts": [{"text": "4"}]}, "finishReason": "STOP"}],'
+    b' "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 1, "totalTokenCount": 5}}'
+)
+CHAT_ANSWER = (
+    b'{"id": "1", "object": "chat.completion", "created": 1, "model": "echo", "choices": [{"index": 0,'
+    b' "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}],'
+    b' "usage": {"prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "path", "key"),
+    [
+        (
+            "google/vertex/echo",
+            GEMINI_ANSWER,
+            "/v1beta1/publishers/google/models/echo:generateContent",
+            ("x-goog-api-key", "vertex-real"),
+        ),
+        (
+            "openai/azure/echo",
+            CHAT_ANSWER,
+            "/openai/deployments/echo/chat/completions",
+            ("api-key", "azure-real"),
+        ),
+    ],
+)
+def test_clients_of_vertex_and_azure_work_unchanged(
+    serve, settings, registry, provider, monkeypatch: pytest.MonkeyPatch, name, answer, path, key
+):
+    import psycopg
+
+    with psycopg.connect(registry, autocommit=True) as connection:
+        connection.execute("insert into ops.model_group values (%s, 'public')", [name])
+    proxy = serve(
+        settings,
+        vertex_upstream=provider.url,
+        vertex_api_key=SecretStr("vertex-real"),
+        azure_upstream=provider.url,
+        azure_api_key=SecretStr("azure-real"),
+    )
+    provider.answer_body, provider.answer_headers = answer, {"content-type": "application/json"}
+    for variable, value in provider_environment(proxy.url, job_token("public"), [name]).items():
+        monkeypatch.setenv(variable, value)
+
+    output = asyncio.run(get_model(name, memoize=False).generate("What is 2 + 2?"))
+    fill_registry(registry)
+
+    assert output.completion == "4"
+    assert provider.last.raw_path.partition("?")[0] == path
+    assert provider.last.header(key[0]) == key[1]
 
 
 def test_provider_of_openai_compatible_models_works(serve, mock_settings, mock_models_port, tmp_path, database_url):
