@@ -36,7 +36,10 @@ def stack_env_path() -> Path:
 class HawkSettings(BaseSettings):
     """Where values come from; shared by all programs."""
 
-    model_config = SettingsConfigDict(env_prefix="HAWK_", frozen=True, extra="ignore", populate_by_name=True)
+    # A class is built when it is used: a program uses one of them, and `hawk` must start at once.
+    model_config = SettingsConfigDict(
+        env_prefix="HAWK_", frozen=True, extra="ignore", populate_by_name=True, defer_build=True
+    )
 
     home: Path = Field(default_factory=hawk_home, description="Folder of local state.")
 
@@ -56,6 +59,14 @@ class DatabaseSettings(HawkSettings):
     """Postgres: the warehouse and the operational tables."""
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/name, libpq parameters allowed.")
+
+
+class LoginSettings(DatabaseSettings):
+    """Preparing a database for the programs of a deployment."""
+
+    login_passwords: dict[str, SecretStr] = Field(
+        default_factory=dict, description='Passwords of the programs\' logins: {"hawk_api": "…"}.'
+    )
 
 
 class ObjectStoreSettings(HawkSettings):
@@ -422,6 +433,9 @@ class ProxySettings(DatabaseSettings, IdentitySettings):
 class ViewerSettings(DatabaseSettings, ObjectStoreSettings):
     """The Streamlit viewer."""
 
+    viewer_groups: tuple[str, ...] = Field(
+        default=(), description="Groups of everybody who opens the viewer, while it has no sign-in; none see nothing."
+    )
     dagster_url: str | None = None
     api_url: str | None = None
     max_rows: int = Field(default=10_000, ge=1, description="Most rows that one query brings.")

@@ -48,7 +48,7 @@ class Database(pulumi.ComponentResource):
             tags=name.tags("database"),
             opts=self._options,
         )
-        self.owner = Login(OWNER, self._password("database-owner"))
+        self.owner = self.login("database-owner", OWNER)
         self.cluster = self._make_cluster(network)
         for number in range(1, sizes.database_instances + 1):
             self._make_instance(number)
@@ -74,7 +74,8 @@ class Database(pulumi.ComponentResource):
             opts=self._options,
         )
 
-    def _password(self, what: str) -> pulumi.Output[str]:
+    def login(self, what: str, user: str) -> Login:
+        """Return a user with a new password; that the database lets him in is for the migration to see to."""
         made = random.RandomPassword(
             self._deployment.naming.of(what),
             length=PASSWORD_CHARACTERS,
@@ -82,8 +83,7 @@ class Database(pulumi.ComponentResource):
             keepers={"period": self._deployment.config.key_period},
             opts=self._keeping,
         )
-        password: pulumi.Output[str] = made.result
-        return password
+        return Login(user, made.result)
 
     def _make_cluster(self, network: Network) -> aws.rds.Cluster:
         deployment, name, sizes = self._deployment, self._deployment.naming, self._deployment.config.sizes

@@ -12,13 +12,15 @@ from infra.lib.policies import Text
 
 @dataclass(frozen=True)
 class Secrets:
-    """What only programs know; `database_urls` by the name of the program."""
+    """What only programs know; `database_urls` by the name of the program, passwords by that of the login."""
 
     job_token_key: pulumi.Output[str]
     secret_key: pulumi.Output[str]
     metrics_token: pulumi.Output[str]
     database_urls: Mapping[str, pulumi.Output[str]]
     dagster_database_url: pulumi.Output[str]
+    owner_database_url: pulumi.Output[str]
+    login_passwords: Mapping[str, pulumi.Output[str]]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from infra.k8s.shipped import QUEUES, RIGHTS, shipped, with_quotas
 from infra.lib.policies import Text
 from infra.services.dagster import SETTINGS, dagster_manifests, instance_map
 from infra.services.facts import Facts
-from infra.services.migration import migration_job
+from infra.services.migration import MIGRATION, migration_job
 from infra.services.network_policies import network_policies
 from infra.services.roles import API_ACCOUNT, PLAIN_ACCOUNT, PROXY_ACCOUNT
-from infra.services.settings import Environment, dagster_settings
+from infra.services.settings import Environment, dagster_settings, migration_settings
 from infra.services.table import PROGRAMS, Program
 from infra.services.workload import AUTHORITIES_MAP, Workload, metadata
 
@@ -50,7 +50,8 @@ class Services(pulumi.ComponentResource):
         self._apply(config_map(AUTHORITIES_MAP, {"authorities.pem": authorities}))
         dagster_sum = self._tell(SETTINGS, dagster_settings(facts))
         self._apply(instance_map(facts.config.sizes))
-        job = migration_job(facts.config, image=facts.images["dagster"], settings=SETTINGS)
+        self._tell(MIGRATION, migration_settings(facts))
+        job = migration_job(facts.config, image=facts.images["dagster"], settings=MIGRATION)
         self._after = [*self._after, kubernetes.apply(job, after=self._after)]
         self._apply(
             *dagster_manifests(facts.config.sizes, image=facts.images["dagster"], settings_checksum=dagster_sum)

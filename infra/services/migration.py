@@ -20,9 +20,11 @@ from infra.services.workload import (
 )
 
 COMPONENT = "migration"
+MIGRATION = f"{APP_NAME}-{COMPONENT}"
 _STEPS = (
     ("database", ("python3", "-m", "hawk.warehouse.create_database", DAGSTER_DATABASE)),
     ("warehouse", ("python3", "-m", "hawk.warehouse.migrate")),
+    ("logins", ("python3", "-m", "hawk.warehouse.logins")),
     ("dagster", ("python3", "-m", "dagster", "instance", "migrate")),
 )
 _SECONDS = 3600
@@ -51,7 +53,7 @@ def migration_job(config: DeploymentConfig, *, image: Text, settings: str) -> Ma
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(f"{APP_NAME}-migration-{tag}", COMPONENT),
+        "metadata": metadata(f"{MIGRATION}-{tag}", COMPONENT),
         "spec": {
             "backoffLimit": 4,
             "activeDeadlineSeconds": _SECONDS,

@@ -14,7 +14,7 @@ from infra.services.facts import Secrets
 
 KEY_BYTES = 32  # of a Fernet key, and of what SHA-256 signs with
 RECOVERY_DAYS = 30
-PROGRAMS = ("api", "door", "proxy", "viewer", "dagster")
+PROGRAMS = ("api", "door", "proxy", "viewer", "dagster")  # each has a login of its own, `hawk_{program}`
 
 
 class KeptSecrets(pulumi.ComponentResource):
@@ -26,12 +26,17 @@ class KeptSecrets(pulumi.ComponentResource):
         self._key = keys.data
         self._options = deployment.keeping(pulumi.ResourceOptions(parent=self))
         owner = database.owner
+        logins = {program: database.login(f"database-{program}", f"hawk_{program}") for program in PROGRAMS}
+        # Dagster's own tables belong to a login of their own, so that it is nothing in the warehouse.
+        store = database.login("database-dagster-store", DAGSTER_DATABASE)
         self.secrets = Secrets(
             job_token_key=self._random("job-token-key"),
             secret_key=self._random("secret-key"),
             metrics_token=self._random("metrics-token"),
-            database_urls={program: database.url(owner) for program in PROGRAMS},
-            dagster_database_url=database.url(owner, DAGSTER_DATABASE, scheme="postgresql+psycopg2"),
+            database_urls={program: database.url(login) for program, login in logins.items()},
+            dagster_database_url=database.url(store, DAGSTER_DATABASE, scheme="postgresql+psycopg2"),
+            owner_database_url=database.url(owner),
+            login_passwords={login.user: login.password for login in (*logins.values(), store)},
         )
         self._keep("job-token-key", self.secrets.job_token_key)
         self._keep("secret-key", self.secrets.secret_key)

@@ -120,6 +120,19 @@ def dagster_settings(facts: Facts) -> Environment:
     return Environment(plain, secret)
 
 
+def migration_settings(facts: Facts) -> Environment:
+    """Return what the migration is told: it alone has the owner of the database, and the passwords of all logins."""
+    secret: dict[str, Text] = {
+        "HAWK_DATABASE_URL": facts.secrets.owner_database_url,
+        "HAWK_DAGSTER_DATABASE_URL": facts.secrets.dagster_database_url,
+        "HAWK_LOGIN_PASSWORDS": pulumi.Output.json_dumps(dict(facts.secrets.login_passwords)),
+    }
+    told = dagster_settings(facts).plain
+    return Environment(
+        {name: told[name] for name in ("HAWK_HOME", "HAWK_DAGSTER_NAMESPACE", "HAWK_DAGSTER_IMAGE")}, secret
+    )
+
+
 def sandbox_values() -> dict[str, Any]:
     """Return what every sandbox is given: a place among nodes for sandboxes."""
     return {"services": {"*": {"nodeSelector": {POOL_LABEL: SANDBOX_POOL}}}}

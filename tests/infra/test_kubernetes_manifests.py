@@ -7,8 +7,17 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from psycopg.conninfo import conninfo_to_dict
 
-from hawk.settings import ApiSettings, DoorSettings, HawkSettings, OrchestrationSettings, ProxySettings, ViewerSettings
+from hawk.settings import (
+    ApiSettings,
+    DoorSettings,
+    HawkSettings,
+    LoginSettings,
+    OrchestrationSettings,
+    ProxySettings,
+    ViewerSettings,
+)
 from infra.core.registry import IMAGES
 from tests.fakes.infra_program import CONFIGURATIONS, Program, build
 
@@ -232,7 +241,25 @@ def test_tables_come_before_programs(program: Program):
     assert "2026-11-24" in job.inputs["metadata"]["name"]
     assert [each.name for each in servers if job.name not in each.waits_for and "collector" not in each.name] == []
     steps = [each["command"] for each in [*pod_of(job.inputs)["initContainers"], *pod_of(job.inputs)["containers"]]]
-    assert [command[2] for command in steps] == ["hawk.warehouse.create_database", "hawk.warehouse.migrate", "dagster"]
+    assert [command[2] for command in steps] == [
+        "hawk.warehouse.create_database",
+        "hawk.warehouse.migrate",
+        "hawk.warehouse.logins",
+        "dagster",
+    ]
+
+
+def test_each_program_has_a_login_of_its_own_and_the_owner_is_the_migrations(program: Program):
+    users = {name: conninfo_to_dict(environment(program, name)["HAWK_DATABASE_URL"])["user"] for name in SETTINGS}
+    told = environment(program, "hawk-migration")
+    passwords = json.loads(told["HAWK_LOGIN_PASSWORDS"])
+
+    assert len(set(users.values())) == len(users) and "hawk_owner" not in users.values()
+    assert conninfo_to_dict(told["HAWK_DATABASE_URL"])["user"] == "hawk_owner"
+    assert set(passwords) == {*users.values(), "dagster"}
+    for name, user in users.items():
+        assert conninfo_to_dict(environment(program, name)["HAWK_DATABASE_URL"])["password"] == passwords[user]
+    LoginSettings.model_validate(_fields(told))
 
 
 def test_nodes_come_after_the_network_and_pods_after_nodes(program: Program):
