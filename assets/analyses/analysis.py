@@ -8,9 +8,12 @@ import dagster as dg
 import pandas as pd
 
 from assets.keys import ANALYSES_GROUP, OWNERS, analysis_key
+from assets.markdown import MAX_CELL
 from hawk.naming import MARTS_SCHEMA
 
 MAX_RECORDS = 200
+# Whose evals may be told of, and which score speaks for a task.
+ALWAYS_READ = ("fct_eval", "dim_task")
 
 type Cell = str | int | float | bool | None
 type Row = Mapping[str, Cell]
@@ -62,7 +65,7 @@ class Analysis:
     def spec(self) -> dg.AssetSpec:
         return dg.AssetSpec(
             key=self.key,
-            deps=[dg.AssetKey([MARTS_SCHEMA, mart]) for mart in self.marts],
+            deps=[dg.AssetKey([MARTS_SCHEMA, mart]) for mart in (*ALWAYS_READ, *self.marts)],
             group_name=ANALYSES_GROUP,
             owners=list(OWNERS),
             kinds={"python"},
@@ -87,8 +90,13 @@ def _table(rows: Sequence[Row]) -> dg.MetadataValue:
         return dg.MetadataValue.md("No rows yet.")
     columns = [dg.TableColumn(name, _type_of(rows, name)) for name in rows[0]]
     return dg.MetadataValue.table(
-        records=[dg.TableRecord(dict(row)) for row in rows[:MAX_RECORDS]], schema=dg.TableSchema(columns=columns)
+        records=[dg.TableRecord({name: _cut(cell) for name, cell in row.items()}) for row in rows[:MAX_RECORDS]],
+        schema=dg.TableSchema(columns=columns),
     )
+
+
+def _cut(cell: Cell) -> Cell:
+    return f"{cell[: MAX_CELL - 1]}…" if isinstance(cell, str) and len(cell) > MAX_CELL else cell
 
 
 def _type_of(rows: Sequence[Row], name: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 MAX_POINTS = 60
+MAX_NAMES = 25  # more would hide one another
+MAX_TEXT = 120
 ROW_HEIGHT = 18
 WIDTH = 420
 VEGA_LITE = "5.20"
@@ -16,7 +18,7 @@ type ScaleType = Literal["linear", "log", "time"]
 
 def interval_chart(rows: ChartRows, *, title: str, zero_line: bool = False, is_log: bool = False) -> str:
     """Return points with intervals, one line a row: `label`, `value`, `lower`, `upper` (None: no end), `colour`."""
-    shown = [dict(row) for row in rows if row["value"] is not None][:MAX_POINTS]
+    shown = [_cut(row) for row in rows if row["value"] is not None][:MAX_POINTS]
     if not shown:
         return NOTHING
     across: dict[str, Any] = {
@@ -40,10 +42,20 @@ def interval_chart(rows: ChartRows, *, title: str, zero_line: bool = False, is_l
 
 
 def scatter_chart(
-    rows: ChartRows, *, title: str, x: str, y: str, x_type: ScaleType = "log", y_type: ScaleType = "linear"
+    rows: ChartRows,
+    *,
+    title: str,
+    x: str,
+    y: str,
+    x_type: ScaleType = "log",
+    y_type: ScaleType = "linear",
+    line: ChartRows = (),
 ) -> str:
-    """Return points with their names: `x`, `y`, `label`, `colour`; a point without x or y is not drawn."""
-    shown = [dict(row) for row in rows if row["x"] is not None and row["y"] is not None][:MAX_POINTS]
+    """Return points with their names: `x`, `y`, `label`, `colour`; a point without x or y is not drawn.
+
+    `line` has the x and y of points that a line goes through.
+    """
+    shown = [_cut(row) for row in rows if row["x"] is not None and row["y"] is not None][:MAX_POINTS]
     if not shown:
         return NOTHING
     place = {"x": _axis("x", x, x_type), "y": _axis("y", y, y_type)}
@@ -51,11 +63,18 @@ def scatter_chart(
         "mark": {"type": "point", "filled": True, "size": 60},
         "encoding": {"color": {"field": "colour", "type": "nominal", "title": None}},
     }
-    names = {
-        "mark": {"type": "text", "align": "left", "dx": 6, "limit": 200},
-        "encoding": {"text": {"field": "label", "type": "nominal"}},
-    }
-    return _markdown_image({"layer": [points, names], "encoding": place, "height": 300}, shown, title)
+    layers: list[dict[str, Any]] = [points]
+    if line:
+        layers.insert(0, {"data": {"values": list(line)}, "mark": {"type": "line", "color": "#999999"}})
+    if sum(bool(row["label"]) for row in shown) <= MAX_NAMES:
+        text = {"text": {"field": "label", "type": "nominal"}}
+        layers.append({"mark": {"type": "text", "align": "left", "dx": 6, "limit": 200}, "encoding": text})
+    return _markdown_image({"layer": layers, "encoding": place, "height": 300}, shown, title)
+
+
+def _cut(row: Mapping[str, object]) -> dict[str, object]:
+    """Return the row with texts as long as a plot can show; strangers' programs name tasks and models."""
+    return {name: value[:MAX_TEXT] if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _axis(field: str, title: str, scale: ScaleType) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def find_cost_quality(frames: AnalysisFrames) -> Findings:
         {
             "x": row["tokens_per_sample"] if row["counted_in"] == "tokens" else row["cost_usd_per_sample"],
             "y": row["mean_score"],
-            "label": f"{row['task']} · {row['model']}",
+            "label": f"{row['task']} · {row['model']}" if row["is_on_front"] else "",
             "colour": "on the front" if row["is_on_front"] else "another is as cheap and as good",
         }
         for row in rows
@@ -52,7 +52,7 @@ def find_cost_quality(frames: AnalysisFrames) -> Findings:
 
 COST_QUALITY = Analysis(
     name="cost_quality",
-    marts=("fct_sample", "fct_score", "dim_task"),
+    marts=("fct_sample", "fct_score"),
     description="Mean score against cost of a sample (tokens where a price is not known), and the Pareto front.",
     find=find_cost_quality,
 )

@@ -52,7 +52,7 @@ def find_difficulty(frames: AnalysisFrames) -> Findings:
 
 TASK_DIFFICULTY = Analysis(
     name="task_difficulty",
-    marts=("fct_score", "dim_task"),
+    marts=("fct_score",),
     description="Difficulty of each task, allowing for which models tried it (Rasch), and whether it tells them apart.",
     find=find_difficulty,
 )

@@ -44,7 +44,7 @@ def find_epoch_stability(frames: AnalysisFrames) -> Findings:
 
 EPOCH_STABILITY = Analysis(
     name="epoch_stability",
-    marts=("fct_score", "dim_task"),
+    marts=("fct_score",),
     description="Whether epochs of a sample agree: pass@1, pass@k, pass^k, and the share of samples that differ.",
     find=find_epoch_stability,
 )

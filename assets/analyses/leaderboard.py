@@ -49,7 +49,7 @@ def find_leaderboard(frames: AnalysisFrames) -> Findings:
 
 LEADERBOARD = Analysis(
     name="leaderboard",
-    marts=("fct_score", "dim_task"),
+    marts=("fct_score",),
     description="Mean score of each model at each task with standard error and 95 % interval, best first.",
     find=find_leaderboard,
 )

@@ -99,7 +99,7 @@ def find_pairwise(frames: AnalysisFrames) -> Findings:
 
 PAIRWISE = Analysis(
     name="pairwise",
-    marts=("fct_score", "dim_task"),
+    marts=("fct_score",),
     description=(
         "Every two models on the samples that both have: paired difference, its standard error, p-values (also after "
         "Holm and Benjamini-Hochberg, and McNemar's), correlation, and the effect that could be detected."

@@ -15,6 +15,18 @@ described as materialized (
     from marts.fct_eval as evals
     inner join ops.eval_set as eval_set using (eval_set_id)
     where eval_set.model_groups <> '{}' and eval_set.model_groups <@ %(groups)s::text[]
+        -- A log may have called models that its set does not name.
+        and not exists (
+            select 1
+            from (
+                select evals.model
+                union all select usage.model from raw.eval_model_usage as usage where usage.import_id = evals.import_id
+                union all select role.model from raw.eval_model_role as role where role.import_id = evals.import_id
+            ) as called
+            left join ops.model_group as registered on registered.model_name = called.model
+            where called.model not in ('', 'none', 'none/none')
+                and not coalesce(registered.model_group = any(%(groups)s::text[]), false)
+        )
 )
 """
 

@@ -11,7 +11,7 @@ from assets.analyses.charts import interval_chart, scatter_chart
 from assets.analyses.human_minutes import released_on
 from hawk.statistics.horizon import Horizon, HorizonRuns, count_runs
 from hawk.statistics.horizon_bootstrap import HorizonDraws, bootstrap_horizons, horizons_with_intervals
-from hawk.statistics.horizon_trend import HorizonTrend, horizon_trend, is_at_frontier
+from hawk.statistics.horizon_trend import DAYS_PER_YEAR, HorizonTrend, horizon_trend, is_at_frontier
 
 DRAWS = 1000
 HALF = 0.5
@@ -46,7 +46,13 @@ def find_time_horizon(frames: AnalysisFrames) -> Findings:
     trend, rows = _trend(half, dates, drawn)
     points = interval_chart(_points(half), title="human minutes at 50 % success", is_log=True)
     by_date = scatter_chart(
-        rows, title="Time horizon and release", x="released", y="human minutes at 50 %", x_type="time", y_type="log"
+        rows,
+        title="Time horizon and release",
+        x="released",
+        y="human minutes at 50 %",
+        x_type="time",
+        y_type="log",
+        line=_line(trend, [str(row["x"]) for row in rows]),
     )
     return Findings(
         {"horizons": [_row(horizon) for horizon in horizons], "trend": [_trend_row(trend)]},
@@ -76,6 +82,16 @@ def _trend(
         for place, index in enumerate(known)
     ]
     return trend, points
+
+
+def _line(trend: HorizonTrend, days: Sequence[str]) -> list[dict[str, object]]:
+    """Return where the trend begins and where it is on the newest release date."""
+    if trend.log2_minutes_at_start is None or trend.doublings_per_year is None or trend.start is None:
+        return []
+    newest = date.fromisoformat(max(days))
+    doublings = trend.doublings_per_year * (newest - trend.start).days / DAYS_PER_YEAR
+    ends = ((trend.start, trend.log2_minutes_at_start), (newest, trend.log2_minutes_at_start + doublings))
+    return [{"x": day.isoformat(), "y": 2.0**log2_minutes} for day, log2_minutes in ends]
 
 
 def _row(horizon: Horizon) -> dict[str, Cell]:
@@ -121,7 +137,7 @@ def _points(half: Sequence[Horizon]) -> list[dict[str, object]]:
 
 TIME_HORIZON = Analysis(
     name="time_horizon",
-    marts=("fct_score", "dim_task", "fct_eval"),
+    marts=("fct_score",),
     description=(
         "How long the tasks take people that each model solves half, or 80 %, of the time (after METR), with intervals "
         "of a hierarchical bootstrap, and how fast that grows with release dates. Where human minutes are known."

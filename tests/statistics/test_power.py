@@ -14,8 +14,9 @@ from hawk.statistics.power import (
 VARIANCE = DifferenceVariance(between_samples=1 / 9, within_first=1 / 6, within_second=1 / 6)
 
 
-def test_samples_of_the_papers_example():
-    # Section 5 of arXiv 2411.00640: omega² = 1/9, sigma² = 1/6 for both, effect 0.03, one epoch each.
+def test_samples_needed_by_hand():
+    # Omega² = 1/9, sigma² = 1/6 for both models, effect 0.03; without chance between epochs 969.
+    assert samples_needed(0.03, DifferenceVariance(1 / 9)).count == 969
     expected = (1.959964 + 0.841621) ** 2 * (1 / 9 + 1 / 3) / 0.03**2
 
     assert samples_needed(0.03, VARIANCE).count == int(np.ceil(expected))

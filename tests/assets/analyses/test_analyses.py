@@ -241,8 +241,9 @@ def test_every_analysis_shows_strangers_names_as_text(analysis):
 
 
 def test_a_table_shows_two_hundred_rows_and_says_how_many_there_are():
-    shown = Findings({"rows": [{"number": index, "word": None} for index in range(500)]}).metadata()
+    shown = Findings({"rows": [{"number": index, "word": "x" * 10_000} for index in range(500)]}).metadata()
 
     assert len(shown["rows"].records) == 200
+    assert len(shown["rows"].records[0].data["word"]) == 300
     assert shown["rows_rows"].value == 500
     assert [column.type for column in shown["rows"].schema.columns] == ["int", "string"]
