@@ -77,9 +77,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     rows = []
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, ()):
-            if "tests/kubernetes" not in report.nodeid:
+            if "tests/kubernetes" not in report.nodeid and "[kubernetes]" not in report.nodeid:
                 continue
-            name = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+            name = (
+                report.nodeid.rpartition("::")[2]
+                .removeprefix("test_")
+                .replace("_", " ")
+                .replace("[kubernetes]", " (contract of launchers)")
+            )
             reason = report.longrepr[2] if outcome == "skipped" and isinstance(report.longrepr, tuple) else ""
             rows.append((name, outcome, report.duration, reason.removeprefix("Skipped: ")))
     if not rows:
