@@ -9,6 +9,8 @@ _TABLES = {
     "eval_set": ("Eval sets that were ever asked for or imported. One row per eval set.", [EVAL_JOBS]),
     "attempt": ("Tries of runner jobs, kept after their launcher has forgotten them. One row per try.", [EVAL_JOBS]),
     "log_inbox": ("The importer's queue. One row per version of a log seen on S3.", [EVAL_LOGS]),
+    "model_call": ("The proxy's ledger. One row per model call that was forwarded.", []),
+    "model_spend": ("Sums of the proxy's ledger. One row per day, eval set, user and model.", []),
     "model_group": ("Which group one must hold to use or see a model. One row per model.", []),
 }
 
