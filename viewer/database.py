@@ -1,4 +1,8 @@
-"""The viewer's connections: one pool a process, read-only, with a limit on how long a query may take."""
+"""The viewer's connections: one pool a process, read-only, with a limit on how long a query may take.
+
+Its login has no rights of its own: each query reads as a role that sees what the groups of whoever looks see. The
+viewer runs no SQL of its users.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +14,9 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from hawk.errors import NotFound, Upstream
+from hawk.permissions import viewable_groups
 from hawk.settings import ViewerSettings
+from hawk.warehouse.reader_roles import reading_as
 
 QUERY_SECONDS = 15
 CONNECT_SECONDS = 5
@@ -41,19 +47,24 @@ def _pool(database_url: str) -> ConnectionPool[Connection]:
             "autocommit": True,
             "application_name": "hawk-viewer",
             "connect_timeout": CONNECT_SECONDS,
-            "options": f"-c statement_timeout={QUERY_SECONDS}s -c default_transaction_read_only=on -c timezone=UTC",
+            "options": f"-c statement_timeout={QUERY_SECONDS}s -c timezone=UTC",
         },
     )
 
 
+def groups() -> frozenset[str]:
+    """Return the groups of whoever looks; none where nothing says who that is, and then nothing is seen."""
+    return viewable_groups(settings().viewer_groups)
+
+
 @contextmanager
 def connection() -> Iterator[Connection]:
-    """Lend a connection.
+    """Lend a connection in a read-only transaction, to which rows that the person may not see do not exist.
 
     Raises Upstream if the database is away or took too long, NotFound while the marts were never built.
     """
     try:
-        with _pool(settings().database_url.get_secret_value()).connection() as lent:
+        with _pool(settings().database_url.get_secret_value()).connection() as lent, reading_as(lent, groups()):
             yield lent
     except psycopg.errors.QueryCanceled as error:
         raise Upstream(

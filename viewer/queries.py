@@ -91,14 +91,24 @@ _OPTION_SOURCES = {
 def mean_scores(view: ListView, chosen: Chosen, *, max_rows: int) -> list[Row]:
     """Return the mean score by task and model of the evals that match, by task and model.
 
-    Without filters that is marts.agg_task_model; with some, the same definition over the matching evals: canonical
-    samples, epochs and runs of one sample first, then samples.
+    Without filters that is marts.agg_task_model; with some, or where that has evals that the person may not see and so
+    is hidden from him, the same definition over the matching evals: canonical samples, epochs and runs of one sample
+    first, then samples.
     """
-    if not chosen.values:
+    if not chosen.values and not fetch(_HIDDEN_MEAN_SCORES, {})[0]["are_some"]:
         return fetch(_ALL_MEAN_SCORES, {"limit": max_rows})
     where, values = conditions(view, chosen)
     return fetch(_SOME_MEAN_SCORES.format(where=where), {**values, "limit": max_rows})
 
+
+_HIDDEN_MEAN_SCORES = """
+    select exists (
+        select 1 from marts.fct_eval as eval where not exists (
+            select 1 from marts.agg_task_model as known
+            where known.task_name = eval.task_name and known.model = eval.model
+        )
+    ) as are_some
+"""
 
 _ALL_MEAN_SCORES = """
     select task_name, model, scorer, scored_sample_count, mean_score, standard_error, error_count, limit_count

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hawk.dev import mock_models, probes
+from hawk.dev import database_logins, mock_models, probes
 from hawk.dev.dagster_home import write_dagster_home
 from hawk.dev.parts import Part
 from hawk.dev.plan import StackPlan
@@ -234,7 +234,7 @@ def _program(
         arguments=command,
         log_path=plan.paths.log_of(name),
         working_directory=plan.repository,
-        environment=plan.environment,
+        environment={**plan.environment, **database_logins.part_environment(plan.postgres, name, key=plan.key)},
         stop_seconds=stop_seconds,
     )
     return lambda: program

@@ -1,5 +1,6 @@
 """Decides what a stack is made of before anything starts: its ports, addresses, keys and everyone's environment."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import hawk
 from hawk.dev import mock_models
+from hawk.dev.issuer_tokens import ACCOUNTS, DEFAULT_ACCOUNT
 from hawk.dev.object_store import EmbeddedObjectStore
 from hawk.dev.object_store_rights import LOG_ROLE_ARN
 from hawk.dev.ports import LOOPBACK, ports_for
@@ -43,6 +45,7 @@ class StackPlan:
     object_store: EmbeddedObjectStore
     settings: Mapping[str, Mapping[str, str]]  # what stack.env has of each part
     environment: Mapping[str, str]
+    key: str  # which the passwords of programs are made of
 
     def url_of(self, listener: str) -> str:
         return f"http://{LOOPBACK}:{self.ports[listener]}"
@@ -53,7 +56,8 @@ def plan_stack(paths: StackPaths, *, bind_address: str | None, last: StackState 
     ports = ports_for(LISTENERS, last=last.ports if last else {}, address=bind_address)
     postgres = EmbeddedPostgres(paths.root / "postgres", ports["postgres"])
     object_store = EmbeddedObjectStore(paths.root / "object-store", ports["object-store"])
-    settings = _settings(ports, StackKeys.kept_in(paths.keys), postgres=postgres, object_store=object_store)
+    keys = StackKeys.kept_in(paths.keys)
+    settings = _settings(ports, keys, postgres=postgres, object_store=object_store)
     if bind_address:
         settings["dagster"] |= _as_pods_reach_them(bind_address, ports)
     repository = repository_root()
@@ -66,6 +70,7 @@ def plan_stack(paths: StackPaths, *, bind_address: str | None, last: StackState 
         object_store=object_store,
         settings=settings,
         environment=_environment(paths, repository, settings),
+        key=keys.job_token_key,
     )
 
 
@@ -133,7 +138,11 @@ def _settings(
             "HAWK_DOOR_PORT": str(ports["dagster"]),
             "HAWK_RECONCILE_SECONDS": "2",
         },
-        "viewer": {"HAWK_VIEWER_URL": urls["viewer"]},
+        # Whoever opens the viewer on this machine is the account that also signs in by default.
+        "viewer": {
+            "HAWK_VIEWER_URL": urls["viewer"],
+            "HAWK_VIEWER_GROUPS": json.dumps(ACCOUNTS[DEFAULT_ACCOUNT].permissions),
+        },
     }
 
 

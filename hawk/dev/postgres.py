@@ -76,9 +76,11 @@ class EmbeddedPostgres:
         """The warehouse's URL, password included."""
         return self.url_of(WAREHOUSE_DATABASE)
 
-    def url_of(self, database: str, *, scheme: str = "postgresql") -> str:
-        """Return the URL of a database, password included."""
-        return f"{scheme}://{USER}:{quote(self._password())}@{LOOPBACK}:{self.port}/{database}"
+    def url_of(
+        self, database: str, *, scheme: str = "postgresql", user: str = USER, password: str | None = None
+    ) -> str:
+        """Return the URL of a database, password included; by default for the server's own user."""
+        return f"{scheme}://{user}:{quote(password or self._password())}@{LOOPBACK}:{self.port}/{database}"
 
     def start(self) -> "EmbeddedPostgres":
         """Start the server and make its databases; return when it answers. Raises Upstream with the log's end."""

@@ -6,16 +6,23 @@
 import psycopg
 from psycopg.rows import dict_row
 
+from hawk.dev.database_logins import let_programs_sign_in
 from hawk.dev.mock_models import MODEL_GROUPS
 from hawk.model_registry.models import take_listed_prices
-from hawk.settings import DatabaseSettings
+from hawk.settings import DatabaseSettings, IdentitySettings
 from hawk.warehouse.migrate import migrate
 
 
-def set_up_warehouse(database_url: str) -> None:
-    """Migrate, and add the mock models that nobody has given a group yet, with prices of the models they stand for."""
+def set_up_warehouse(database_url: str, *, key: str | None = None) -> None:
+    """Migrate, let programs sign in, and add the mock models that nobody has given a group yet, with prices.
+
+    Without a key to make passwords of, no program can sign in by its login. Prices are those of the models that the
+    mock models stand for.
+    """
     migrate(database_url)
     with psycopg.connect(database_url, row_factory=dict_row) as connection:
+        if key is not None:
+            let_programs_sign_in(connection, key=key)
         connection.cursor().executemany(
             "insert into ops.model_group (model_name, model_group) values (%s, %s) on conflict do nothing",
             list(MODEL_GROUPS.items()),
@@ -31,7 +38,10 @@ def set_up_warehouse(database_url: str) -> None:
 
 def main() -> None:
     """Set up the warehouse that the settings name."""
-    set_up_warehouse(DatabaseSettings().database_url.get_secret_value())
+    key = IdentitySettings().job_token_key
+    set_up_warehouse(
+        DatabaseSettings().database_url.get_secret_value(), key=key.get_secret_value() if key is not None else None
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ def forgotten_caches() -> Iterator[None]:
     _forget()
 
 
+@pytest.fixture(autouse=True)
+def groups_of_whoever_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the viewer show what is of the public group, as every model of the filled warehouse is."""
+    monkeypatch.setenv("HAWK_VIEWER_GROUPS", '["model-access-public"]')
+
+
 @pytest.fixture
 def filled_url(postgres: EmbeddedPostgres, filled_database: str) -> str:
     return postgres.url_of(filled_database)

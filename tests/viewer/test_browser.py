@@ -32,7 +32,11 @@ def viewer_url(postgres: EmbeddedPostgres, filled_database: str) -> Iterator[str
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    environment = {**os.environ, "HAWK_DATABASE_URL": postgres.url_of(filled_database)}
+    environment = {
+        **os.environ,
+        "HAWK_DATABASE_URL": postgres.url_of(filled_database),
+        "HAWK_VIEWER_GROUPS": '["model-access-public"]',
+    }
     command = [sys.executable, "-m", "streamlit", "run", "viewer/app.py", "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1", "--server.headless", "true", "--server.fileWatcherType", "none"]
     server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)

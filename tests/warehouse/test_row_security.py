@@ -407,6 +407,19 @@ def test_every_view_runs_with_the_rights_of_its_reader(warehouse) -> None:
     assert views == []
 
 
+def test_where_the_host_grants_no_bypass_the_owner_sees_its_rows_and_readers_theirs(warehouse) -> None:
+    with warehouse.transaction(force_rollback=True):
+        warehouse.execute("alter role hawk_writer nobypassrls")
+        for table in ("eval_import", "eval"):
+            warehouse.execute("select ops.protect_rows(%s)", [f"raw.{table}"])
+        with warehouse.transaction():
+            warehouse.execute("set local role hawk_writer")
+            assert len(warehouse.execute("select * from raw.eval").fetchall()) == 2
+            warehouse.execute("reset role")
+
+        assert seen_by(warehouse, [PUBLIC]) == {"public-eval"}
+
+
 def test_a_new_raw_table_without_an_import_is_refused(warehouse) -> None:
     with pytest.raises(psycopg.errors.RaiseException, match="who may see"), warehouse.transaction():
         warehouse.execute("create table raw.secrets_of_the_future (what text)")

@@ -11,7 +11,7 @@
         {'columns': ['completed_at desc nulls last', 'eval_id', 'sample_uuid']},
         {'columns': ['access_set_id', 'completed_at desc nulls last']},
         {'columns': ['task_name', 'model', 'completed_at desc nulls last']},
-        {'columns': ['eval_id', 'refreshed_at']},
+        {'columns': ['eval_id', 'refreshed_at', 'access_set_id']},
     ],
 ) }}
 
