@@ -1,7 +1,7 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: bench-import bench-proxy help setup smoke demo dev test e2e check format lock docs-assets clean
+.PHONY: bench-cli bench-import bench-proxy help setup smoke demo dev test e2e check format lock docs-assets clean
 
 # Without .pyc files every program starts two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,6 +47,9 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix dbt_project/models --disable-progress-bar
+
+bench-cli: setup ## Measure how fast hawk starts; ends with one line of JSON
+	@$(BIN)/python benchmarks/cli/run.py $(BENCH_ARGS)
 
 bench-import: setup ## Measure the importer against its floor; ends with one line of JSON (BENCH_ARGS="--rounds 5")
 	@PYTHONPATH=. $(BIN)/python benchmarks/import/run.py $(BENCH_ARGS)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -14,7 +15,7 @@ import yaml
 
 from hawk.errors import Conflict, Upstream
 from hawk.log_gateway.tags import tagging_header
-from hawk.naming import CONFIG_FILE, MODELS_FILE, eval_set_key, eval_set_prefix
+from hawk.naming import COMMANDS_FOLDER, CONFIG_FILE, MODELS_FILE, eval_set_key, eval_set_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -100,6 +101,17 @@ class EvalSetFolder:
                 Key=eval_set_key(self._id, CONFIG_FILE),
                 Body=text.encode(),
                 ContentType="application/yaml",
+            )
+
+    def write_stop_of_sample(self, sample_uuid: str, action: str) -> None:
+        """Put a command that ends one sample, for the runner to find."""
+        command = {"type": "stop", "action": action, "requested_at": datetime.now(UTC).isoformat()}
+        with _upstream():
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=eval_set_key(self._id, f"{COMMANDS_FOLDER}/stop-sample-{sample_uuid}.json"),
+                Body=json.dumps(command).encode(),
+                ContentType="application/json",
             )
 
     def release(self) -> None:

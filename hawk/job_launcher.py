@@ -7,12 +7,14 @@ submitted it. The same contract tests run on each launcher.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hawk.ids import JobId
-from hawk.job_spec import JobSpec
+
+if TYPE_CHECKING:
+    from hawk.job_spec import JobSpec  # all of a config's classes, which whoever only reads statuses can do without
 
 
 class JobPhase(StrEnum):
@@ -66,7 +68,7 @@ class SubmitOutcome(StrEnum):
 class JobLauncher(Protocol):
     """Starts, watches and ends runner jobs."""
 
-    def submit(self, spec: JobSpec, secrets: Mapping[str, str]) -> SubmitOutcome:
+    def submit(self, spec: "JobSpec", secrets: Mapping[str, str]) -> SubmitOutcome:
         """Start the job, or adopt it if the same spec runs. Raises Conflict if another spec runs under its id."""
 
     def status(self, job_id: JobId) -> JobStatus | None:

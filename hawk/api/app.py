@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from hawk.api.log_gateway import LogGateway
+from hawk.api.openapi import describe
 from hawk.api.problems import install_problem_handlers
 from hawk.api.request_context import RequestContext
 from hawk.api.routes import (
@@ -72,5 +73,6 @@ def create_app(settings: ApiSettings, *, services: Services | None = None) -> Fa
     install_problem_handlers(app)
     for noun in NOUNS:
         app.include_router(noun.router)
+    app.openapi = describe(app)  # type: ignore[method-assign]  # FastAPI's own way to say it otherwise
     app.add_middleware(RequestContext, version=version)
     return app

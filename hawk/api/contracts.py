@@ -18,12 +18,13 @@ ImportState = Literal["pending", "importing", "imported", "skipped", "superseded
 
 
 class _Contract(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Built when it is used: a command uses few of them, and must start at once.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class _Answer(BaseModel):
     # A newer server may say more than this client knows.
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class ProblemResponse(_Answer):
@@ -179,6 +180,9 @@ class StopEvalSetRequest(_Contract):
     """How samples that still run end: scored as far as they came, or as errors that a retry runs again."""
 
     action: Literal["score", "error"] = "score"
+    sample_uuid: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9_-]{1,100}$", description="End only this sample; unset: the whole set."
+    )
 
 
 class EvalSetConfigResponse(_Answer):

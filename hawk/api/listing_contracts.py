@@ -10,7 +10,7 @@ from hawk.job_launcher import JobPhase
 
 class _Answer(BaseModel):
     # A newer server may say more than this client knows.
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class EvalResponse(_Answer):

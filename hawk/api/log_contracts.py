@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 class _Answer(BaseModel):
     # A newer server may say more than this client knows.
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class SetFileResponse(_Answer):

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 
 from hawk.api.dagster_client import DagsterClient
 from hawk.api.database import Database
@@ -71,8 +72,11 @@ def services_of(request: Request) -> Services:
     return services
 
 
+_BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An access token of the configured issuer.")
+
+
 # Plain functions, so that FastAPI runs them on its threads: the verifier may wait for the issuer.
-def _caller(request: Request) -> Principal:
+def _caller(request: Request, _: Annotated[object, Security(_BEARER)]) -> Principal:
     services = services_of(request)
     try:
         principal = services.verifier.verify(bearer_token(request.headers.get("authorization")))

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: hawk stop --error arithmetic-4k2v9q0d7x1m8c3z")
 @EVAL_SET_ID
 @click.option("--error", "as_errors", is_flag=True, help="Mark samples that run as errors, so that a retry runs them.")
+@click.option("--sample", "sample_uuid", metavar="UUID", help="End only this sample; the set goes on.")
 @JSON
-def stop(*, eval_set_id: str | None, as_errors: bool, as_json: bool) -> None:
+def stop(*, eval_set_id: str | None, as_errors: bool, sample_uuid: str | None, as_json: bool) -> None:
     """End an eval set early; samples that run are scored as far as they came.
 
     Without ID it is the set that was launched last.
@@ -24,8 +25,10 @@ def stop(*, eval_set_id: str | None, as_errors: bool, as_json: bool) -> None:
 
     session = open_session()
     action = "error" if as_errors else "score"
-    answer = session.client.stop_eval_set(session.eval_set_id(eval_set_id), action=action)
-    _say(answer, "is being stopped", as_json=as_json)
+    set_id = session.eval_set_id(eval_set_id)
+    answer = session.client.stop_eval_set(set_id, action=action, sample_uuid=sample_uuid)
+    what = f"goes on without sample {sample_uuid}" if sample_uuid else "is being stopped"
+    _say(answer, what, as_json=as_json)
 
 
 @click.command(epilog="Example: hawk retry && hawk watch")

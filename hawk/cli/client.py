@@ -1,6 +1,7 @@
 """The CLI's client of the API: requests with a token, and every failure as one of hawk.errors."""
 
 import hashlib
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -75,8 +76,10 @@ class HawkClient:
         self._api_url = api_url.rstrip("/")
         self._token = token
         headers = {CLIENT_VERSION_HEADER: hawk_version()}
+        # Without TLS no certificates are loaded, which takes as long as all else here; nothing is trusted then.
+        tls = True if self._api_url.lower().startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            self._http = httpx.Client(base_url=self._api_url, timeout=TIMEOUT_SECONDS, headers=headers)
+            self._http = httpx.Client(base_url=self._api_url, timeout=TIMEOUT_SECONDS, headers=headers, verify=tls)
         except httpx.InvalidURL as error:
             raise UserError(f"HAWK_API_URL is no address: {api_url!r}.", hint="Write http://HOST:PORT.") from error
 
@@ -130,8 +133,9 @@ class HawkClient:
                 f"The API at {self._api_url} failed: {type(error).__name__}.", hint="Try again in a moment."
             ) from error
 
-    def stop_eval_set(self, eval_set_id: str, *, action: str) -> EvalSetActionResponse:
-        return self.ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/stop", body={"action": action})
+    def stop_eval_set(self, eval_set_id: str, *, action: str, sample_uuid: str | None = None) -> EvalSetActionResponse:
+        body = {"action": action, "sample_uuid": sample_uuid}
+        return self.ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/stop", body=body)
 
     def retry_eval_set(self, eval_set_id: str) -> EvalSetActionResponse:
         return self.ask(EvalSetActionResponse, "POST", f"{_path(eval_set_id)}/retry")

@@ -11,7 +11,12 @@ from hawk.cli.arguments import JSON
 @click.option("--no-browser", is_flag=True, help="Print the address instead of opening a browser.")
 @click.option("--login-hint", metavar="NAME", help="Whom the sign-in service should offer first.")
 def login(*, device: bool, no_browser: bool, login_hint: str | None) -> None:
-    """Sign in at the API's sign-in service; the token is kept in the keyring, else in a file only you can read."""
+    """Sign in at the API's sign-in service; the token is kept in the keyring, else in a file only you can read.
+
+    Where the browser is on another machine, paste the address that it ends on (it will not load there), or use
+    --device.
+    """
+    import sys
     import webbrowser
 
     from hawk.cli.session import open_session
@@ -21,12 +26,20 @@ def login(*, device: bool, no_browser: bool, login_hint: str | None) -> None:
         if not no_browser:
             webbrowser.open(url)
 
+    def read_pasted() -> str:
+        output.note("If that browser is on another machine, paste the address that it ends on:")
+        return sys.stdin.readline()
+
     def show_code(url: str, code: str) -> None:
         output.note(f"Open {url} and confirm the code {code}.")
 
     session = open_session()
     oidc = session.oidc(login_hint=login_hint)
-    tokens = oidc.sign_in_with_device(show_code) if device else oidc.sign_in_with_browser(show_url)
+    tokens = (
+        oidc.sign_in_with_device(show_code)
+        if device
+        else oidc.sign_in_with_browser(show_url, read_pasted=read_pasted if no_browser else None)
+    )
     with session.tokens.lock():
         session.tokens.save(session.api_url, tokens)
     output.say(f"Signed in at {session.api_url}.")

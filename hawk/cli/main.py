@@ -29,9 +29,7 @@ class CommandEntry:
 
 COMMANDS: Mapping[str, CommandEntry] = {
     "eval-set": CommandEntry("hawk.cli.eval_set:eval_set", "Launch an eval set from its YAML file."),
-    "resume": CommandEntry(
-        "hawk.cli.resume:resume", "Launch an eval set that has ended again."
-    ),
+    "resume": CommandEntry("hawk.cli.resume:resume", "Launch an eval set that has ended again."),
     "local": CommandEntry("hawk.cli.local:local", "Run an eval set on this machine."),
     "watch": CommandEntry("hawk.cli.watch:watch", "Watch an eval set until its results stand in the marts."),
     "status": CommandEntry("hawk.cli.status:status", "Show how an eval set stands."),
@@ -122,6 +120,8 @@ class RootGroup(LazyGroup):
 @click.option("--debug", is_flag=True, help="Show tracebacks and the log.")
 def main(*, debug: bool) -> None:
     """Run Inspect AI evaluations from a YAML file; their results come to stand in a warehouse."""
+    # httpx's own command line would bring a third of a start's imports along, and httpx does without it.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is how Python keeps a module out
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 

@@ -43,9 +43,16 @@ class OidcClient:
         self._discovered: dict[str, Any] | None = None
 
     def sign_in_with_browser(
-        self, show: Callable[[str], None], *, wait_seconds: float = SIGN_IN_SECONDS
+        self,
+        show: Callable[[str], None],
+        *,
+        read_pasted: Callable[[], str] | None = None,
+        wait_seconds: float = SIGN_IN_SECONDS,
     ) -> StoredTokens:
-        """Give `show` the URL to open, wait until the browser comes back to this machine, and return the tokens."""
+        """Give `show` the URL to open, wait until the browser comes back to this machine, and return the tokens.
+
+        A browser of another machine cannot come back; then the address that it ends on may come by `read_pasted`.
+        """
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
         with _Callback(state, self._callback_port) as callback:
             query = {
@@ -59,6 +66,9 @@ class OidcClient:
                 **self._hint,
             }
             show(f"{self._endpoint('authorization_endpoint')}?{urlencode(query)}")
+            if read_pasted is not None:
+                # A thread that nobody waits for, as one cannot call off what reads a terminal.
+                threading.Thread(target=callback.take_pasted, args=(read_pasted,), daemon=True).start()
             code = callback.wait(wait_seconds, issuer=self._issuer)
             form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback.url}
             return self._tokens({**form, "code_verifier": verifier})
@@ -160,6 +170,11 @@ class _Callback:
         self._arrived.set()
         return "Signed in. You can close this page." if "code" in query else "The sign-in was refused."
 
+    def take_pasted(self, read: Callable[[], str]) -> None:
+        """Take addresses that are pasted, until one is the answer or there are no more."""
+        while (text := read()) and not self._arrived.is_set():
+            self.take(_query_of(urlsplit(text.strip()).query))
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         callback = self
 
@@ -169,8 +184,8 @@ class _Callback:
                 if parts.path != CALLBACK_PATH:
                     self.send_error(404)
                     return
-                query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-                page = f"<!doctype html><title>Hawk</title><p>{html.escape(callback.take(query))}</p>".encode()
+                said = html.escape(callback.take(_query_of(parts.query)))
+                page = f"<!doctype html><title>Hawk</title><p>{said}</p>".encode()
                 self.send_response(200)
                 self.send_header("content-type", "text/html; charset=utf-8")
                 self.send_header("content-length", str(len(page)))
@@ -181,6 +196,10 @@ class _Callback:
                 """Say nothing: the request line has the code in it."""
 
         return Handler
+
+
+def _query_of(text: str) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(text).items()}
 
 
 def _challenge_of(verifier: str) -> str:

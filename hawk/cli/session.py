@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from hawk.cli.client import HawkClient
-from hawk.cli.oidc import OidcClient
 from hawk.cli.token_store import StoredTokens, TokenStore
 from hawk.errors import NotSignedIn, UserError
 from hawk.settings import CliSettings
+
+if TYPE_CHECKING:
+    from hawk.cli.client import HawkClient
+    from hawk.cli.oidc import OidcClient
 
 LAST_ID_FILE = "last-eval-set-id"
 
@@ -33,7 +36,9 @@ class Session:
         return self.settings.api_url.rstrip("/")
 
     @cached_property
-    def client(self) -> HawkClient:
+    def client(self) -> "HawkClient":
+        from hawk.cli.client import HawkClient
+
         return HawkClient(self.api_url, self.access_token)
 
     @cached_property
@@ -50,8 +55,10 @@ class Session:
         with self.tokens.lock():
             return self._refreshed().access_token
 
-    def oidc(self, *, login_hint: str | None = None) -> OidcClient:
+    def oidc(self, *, login_hint: str | None = None) -> "OidcClient":
         """Return the client of the issuer that the API believes."""
+        from hawk.cli.oidc import OidcClient
+
         config = self.client.auth_config()
         return OidcClient(
             config.issuer,
@@ -92,6 +99,8 @@ class Session:
         return self.settings.config_home / LAST_ID_FILE
 
     def _refreshed(self) -> StoredTokens:
+        from hawk.cli.oidc import OidcClient
+
         # Another command may have refreshed while this one waited for the lock.
         stored = self.tokens.load(self.api_url)
         if stored is None:

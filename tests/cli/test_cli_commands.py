@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -64,6 +65,11 @@ def test_every_command_has_help(path) -> None:
 @pytest.mark.parametrize("path", [path for path in OURS if path not in {("list",), ("auth",)}], ids=" ".join)
 def test_every_command_shows_an_example(path) -> None:
     assert "Example: " in CliRunner().invoke(main, [*path, "--help"]).output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_reference(name) -> None:
+    assert f"`hawk {name}" in (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
 
 
 def test_every_command_is_listed() -> None:
@@ -242,6 +248,18 @@ class TestActions:
         hawk("stop", "--error", "--json")
 
         assert hawk_api.dagster.launches[-1]["config"] == {"eval_set_id": "mine", "action": "error"}
+
+    def test_stop_of_one_sample_is_told_its_runner_and_the_set_goes_on(self, hawk, hawk_api, mine) -> None:
+        launches = len(hawk_api.dagster.launches)
+
+        stopped, refused = hawk("stop", "--sample", "Xy-1_z", "--error"), hawk("stop", "--sample", "../stop")
+
+        assert (stopped.exit_code, refused.exit_code) == (0, 2), stopped.output
+        assert "goes on without" in stopped.stdout
+        key = "evals/mine/.commands/stop-sample-Xy-1_z.json"
+        command = hawk_api.services.s3.get_object(Bucket=hawk_api.settings.bucket, Key=key)["Body"].read()
+        assert json.loads(command)["action"] == "error"
+        assert len(hawk_api.dagster.launches) == launches
 
     def test_delete_asks_and_without_a_terminal_does_not(self, hawk, hawk_api, mine) -> None:
         result = hawk("delete")

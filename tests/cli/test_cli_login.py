@@ -96,6 +96,27 @@ def test_browser_sign_in(oidc) -> None:
     assert "Signed in" in pages[0].text
 
 
+def test_address_of_a_browser_on_another_machine_can_be_pasted(oidc) -> None:
+    addresses: list[str] = []
+    shown = threading.Event()
+
+    def show(url: str) -> None:
+        handle = httpx.get(url).text.split('name="handle" value="')[1].split('"')[0]
+        form = {"handle": handle, "account": "researcher"}
+        addresses.append(httpx.post(httpx.URL(url, query=None), data=form).headers["location"])
+        shown.set()
+
+    lines = iter(["nonsense\n", "http://127.0.0.1:1/callback?code=a&state=forged\n"])
+
+    def read() -> str:
+        shown.wait(20)
+        return next(lines, addresses[0])
+
+    tokens = oidc.sign_in_with_browser(show, read_pasted=read, wait_seconds=20)
+
+    assert tokens.is_fresh
+
+
 def test_browser_comes_back_to_the_port_that_the_deployment_names(issuer_url: str) -> None:
     addresses: list[str] = []
     port = free_port()

@@ -10,6 +10,7 @@ from hawk.api.services import Services, ServicesHere, User
 from hawk.audit import Action
 from hawk.auth import Principal
 from hawk.errors import Conflict
+from hawk.eval_set_folder import EvalSetFolder
 from hawk.eval_sets import EvalSetRow, mark_status
 from hawk.naming import DELETE_JOB, STOP_JOB
 
@@ -20,13 +21,18 @@ router = APIRouter(prefix="/eval_sets", tags=["eval sets"])
 def stop(
     eval_set_id: str, services: ServicesHere, user: User, audit: Audit, request: StopEvalSetRequest | None = None
 ) -> EvalSetActionResponse:
-    """End a set early. 409 where it has ended."""
+    """End a set, or one sample of it, early. 409 where the set has ended."""
     row = _changeable(services, user, eval_set_id)
     if not row.is_active:
         raise Conflict(f"Eval set {row.eval_set_id} has ended: it is {row.status}.", value=row.status)
-    action = (request or StopEvalSetRequest()).action
-    _record(services, audit, user, "eval_set.stop", row, running_samples=action)
-    return _act(services, row, STOP_JOB, {"action": action}, user)
+    asked = request or StopEvalSetRequest()
+    if asked.sample_uuid is not None:
+        _record(services, audit, user, "eval_set.stop", row, running_samples=asked.action, sample=asked.sample_uuid)
+        folder = EvalSetFolder(services.s3, services.settings.bucket, row.eval_set_id)
+        folder.write_stop_of_sample(asked.sample_uuid, asked.action)
+        return EvalSetActionResponse(eval_set_id=row.eval_set_id)
+    _record(services, audit, user, "eval_set.stop", row, running_samples=asked.action)
+    return _act(services, row, STOP_JOB, {"action": asked.action}, user)
 
 
 @router.post("/{eval_set_id}/retry", status_code=202)
