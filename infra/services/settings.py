@@ -82,6 +82,7 @@ def viewer_settings(facts: Facts) -> Environment:
         "HAWK_S3_REGION": facts.region,
         "HAWK_DAGSTER_URL": f"https://{facts.config.host('dagster')}",
         "HAWK_API_URL": f"https://{facts.config.host('api')}",
+        "HAWK_VIEWER_GROUPS": json.dumps(facts.config.identity.viewer_groups),
         "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
     }
     return Environment(plain, {"HAWK_DATABASE_URL": facts.secrets.database_urls["viewer"]})

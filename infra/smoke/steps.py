@@ -1,12 +1,11 @@
 """The steps: sign in, launch a set, watch it, read its log, find its results, take them along, delete."""
 
 import json
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from hawk.warehouse.reader import open_file
 from infra.smoke.instance import Failed, Instance
 from infra.smoke.walk import Step, Walk
 
@@ -43,8 +42,7 @@ def refuses_strangers(walk: Walk) -> str:
 
 
 def knows_models(walk: Walk) -> str:
-    models = walk.instance.hawk_json("models")["models"]
-    names = [each["name"] for each in models]
+    names = walk.instance.hawk_json("models")["models"]
     wanted = walk.options.get("model")
     if wanted is None and not names:
         raise Failed("You may use no model. Have an administrator register one, and be in its group.")
@@ -86,10 +84,14 @@ def reads_the_log(walk: Walk) -> str:
     logs = sorted(folder.rglob("*.eval"))
     if not logs:
         raise Failed("`hawk download` brought no log.")
-    header = _header(logs[0])
-    if header["status"] != "success":
-        raise Failed(f"The log {logs[0].name} says {header['status']}.")
-    walk.expected_samples = sum(_header(log)["results"]["completed_samples"] for log in logs)
+    for path in logs:
+        log = open_file(path)
+        try:
+            if log.header.status != "success":
+                raise Failed(f"The log {path.name} says {log.header.status}.")
+            walk.expected_samples += sum(1 for _ in log.samples())
+        finally:
+            log.close()
     return f"{len(logs)} log, {walk.expected_samples} samples, {sum(log.stat().st_size for log in logs)} bytes"
 
 
@@ -141,11 +143,6 @@ def deletes(walk: Walk) -> str:
         if jobs:
             raise Failed(f"Something of {walk.eval_set_id} still runs: {jobs}")
     return "nothing of it runs; logs and results stay, as with every set"
-
-
-def _header(log: Path) -> Any:
-    with zipfile.ZipFile(log) as archive:
-        return json.loads(archive.read("header.json"))
 
 
 _API = "the API's output (`kubectl -n hawk logs deployment/hawk-api`, `hawk dev logs api`)"

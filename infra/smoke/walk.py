@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
+from hawk.errors import HawkError
 from infra.smoke.instance import Failed, Instance
 
 Outcome = Literal["ok", "failed", "skipped", "not offered by this instance"]
@@ -59,8 +60,10 @@ def _take(step: Step, walk: Walk) -> tuple[Outcome, str]:
         if step.needs and not walk.instance.offering(step.needs):
             return "not offered by this instance", ""
         return "ok", step.take(walk)
-    except Failed as problem:
+    except (Failed, HawkError) as problem:
         return "failed", str(problem)
+    except (KeyError, TypeError, ValueError, OSError) as problem:  # an answer in another form than this version's
+        return "failed", f"It answers otherwise than this version does ({type(problem).__name__}: {problem})."
 
 
 def _print(told: Told, out: TextIO) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
+from hawk.naming import LOGIN_ROLES
 from hawk.settings import (
     ApiSettings,
     DoorSettings,
@@ -256,7 +257,7 @@ def test_each_program_has_a_login_of_its_own_and_the_owner_is_the_migrations(pro
 
     assert len(set(users.values())) == len(users) and "hawk_owner" not in users.values()
     assert conninfo_to_dict(told["HAWK_DATABASE_URL"])["user"] == "hawk_owner"
-    assert set(passwords) == {*users.values(), "dagster"}
+    assert set(passwords) == {*users.values(), "dagster"} == {*LOGIN_ROLES, "dagster"}
     for name, user in users.items():
         assert conninfo_to_dict(environment(program, name)["HAWK_DATABASE_URL"])["password"] == passwords[user]
     LoginSettings.model_validate(_fields(told))

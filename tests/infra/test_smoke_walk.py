@@ -85,6 +85,14 @@ def test_set_is_deleted_though_an_earlier_step_failed():
     assert told[1].outcome == "ok" and instance.asked == ["delete", "/jobs"]
 
 
+def test_answer_in_another_form_is_a_failure_and_cleaning_goes_on():
+    with FakeInstance([], {"/health/ready": {"status": "fine"}}) as instance:
+        told = take_steps((STEPS[0], Step("last", works, "", cleans_up=True)), Walk(instance), io.StringIO())
+
+    assert [each.outcome for each in told] == ["failed", "ok"]
+    assert "otherwise than this version" in told[0].detail
+
+
 def test_set_that_still_runs_after_its_deletion_is_a_failure():
     said = {"/jobs": {"jobs": [{"eval_set_id": "smoke-1"}]}}
     with FakeInstance(["GET /jobs"], said) as instance, pytest.raises(Failed, match="still runs"):
