@@ -15,6 +15,7 @@ from infra.lib.sizes import Tier
 from infra.services.workload import AUTHORITIES_MOUNT, AUTHORITIES_VOLUME, CHECKSUM, metadata
 
 INSTANCE_MAP = "hawk-dagster"
+STORAGE_FILE = "storage.yaml"
 SETTINGS = "hawk-settings"
 _FOLDER = Path(__file__).parents[1]
 
@@ -39,6 +40,8 @@ def instance_map(sizes: Tier) -> Manifest:
         "metadata": metadata(INSTANCE_MAP, "dagster"),
         "data": {
             "dagster.yaml": yaml.safe_dump(instance, sort_keys=False),
+            # All that a migration needs; the launcher of runs would ask for the cluster's API.
+            STORAGE_FILE: yaml.safe_dump({"storage": instance["storage"], "telemetry": {"enabled": False}}),
             "workspace.yaml": (_FOLDER / "workspace.yaml").read_text(),
         },
     }

@@ -8,6 +8,7 @@ from infra.k8s.objects import Manifest
 from infra.lib.config import DeploymentConfig
 from infra.lib.naming import DAGSTER_DATABASE, POOL_LABEL, SYSTEM_POOL
 from infra.lib.policies import Text
+from infra.services.dagster import INSTANCE_MAP, STORAGE_FILE
 from infra.services.settings import HOME
 from infra.services.workload import (
     AUTHORITIES_MOUNT,
@@ -46,7 +47,7 @@ def migration_job(config: DeploymentConfig, *, image: Text, settings: str) -> Ma
         "volumes": [
             *WRITABLE_VOLUMES,
             AUTHORITIES_VOLUME,
-            {"name": "instance", "configMap": {"name": "hawk-dagster"}},
+            {"name": "instance", "configMap": {"name": INSTANCE_MAP}},
         ],
     }
     labels = {NAME_LABEL: APP_NAME, COMPONENT_LABEL: COMPONENT}
@@ -63,7 +64,7 @@ def migration_job(config: DeploymentConfig, *, image: Text, settings: str) -> Ma
 
 
 def _step(name: str, command: tuple[str, ...], *, image: Text, settings: str) -> dict[str, Any]:
-    instance = {"name": "instance", "mountPath": f"{_HOME}/dagster.yaml", "subPath": "dagster.yaml", "readOnly": True}
+    instance = {"name": "instance", "mountPath": f"{_HOME}/dagster.yaml", "subPath": STORAGE_FILE, "readOnly": True}
     return {
         "name": name,
         "image": image,
