@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from hawk.errors import Conflict, NotFound, UserError
+from hawk.eval_set_folder import EvalSetFolder
 from hawk.eval_sets import EvalSetRow, eval_set_row, job_environment, job_spec_for, mark_status
 from hawk.ids import parse_job_id
 from hawk.job_launcher import JobLauncher, SubmitOutcome
@@ -124,7 +125,7 @@ def stop_eval_set(
         if not row.is_active:
             raise Conflict(f"Eval set {eval_set_id} has ended: it is {row.status}.", value=row.status)
         # The command lies on S3 before the job is told, since the job reads there how to end.
-        _write_command(settings, eval_set_id, STOP_COMMAND, action)
+        _write_stop_command(settings, eval_set_id, action)
         try:
             launcher.stop(parse_job_id(eval_set_id))
         except NotFound:
@@ -150,7 +151,7 @@ def stop_sample(
         row = eval_set_row(connection, eval_set_id)
         if not row.is_active:
             raise Conflict(f"Eval set {eval_set_id} has ended: it is {row.status}.", value=row.status)
-    _write_command(settings, eval_set_id, f"{COMMANDS_FOLDER}/stop-sample-{sample_uuid}.json", action)
+    EvalSetFolder(s3_client(settings), settings.bucket, eval_set_id).write_stop_of_sample(sample_uuid, action)
     return row
 
 
@@ -171,11 +172,11 @@ def _note_failure(connection: Connection[DictRow], row: EvalSetRow, error: UserE
         connection.commit()
 
 
-def _write_command(settings: OrchestrationSettings, eval_set_id: str, name: str, action: StopAction) -> None:
+def _write_stop_command(settings: OrchestrationSettings, eval_set_id: str, action: StopAction) -> None:
     command = {"type": "stop", "action": action, "requested_at": datetime.now(UTC).isoformat()}
     s3_client(settings).put_object(
         Bucket=settings.bucket,
-        Key=eval_set_key(eval_set_id, name),
+        Key=eval_set_key(eval_set_id, STOP_COMMAND),
         Body=json.dumps(command).encode(),
         ContentType="application/json",
     )
