@@ -119,7 +119,14 @@ def _export(deployment: Deployment, *, registry: Registry, logs: Logs, who: Iden
 
 
 def main() -> None:
-    """Run as Pulumi's program: everything from the stack's configuration."""
+    """Run as Pulumi's program: everything from the stack's configuration. Faults of it are said without a traceback."""
+    try:
+        _deploy_stack()
+    except UserError as error:
+        raise pulumi.RunError(str(error)) from error
+
+
+def _deploy_stack() -> None:
     from pulumi.runtime.config import CONFIG  # the only way to every key, also to those that nobody knows
 
     from infra.lib.config_file import read_config

@@ -9,11 +9,13 @@ import pytest
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
+from hawk.job_manifest.namespaces import namespaces
 from hawk.naming import LOGIN_ROLES
 from hawk.settings import (
     ApiSettings,
     DoorSettings,
     HawkSettings,
+    KubernetesSettings,
     LoginSettings,
     OrchestrationSettings,
     ProxySettings,
@@ -21,6 +23,7 @@ from hawk.settings import (
 )
 from infra.core.registry import IMAGES
 from tests.fakes.infra_program import CONFIGURATIONS, Program, build
+from tests.job_manifest.conftest import manifest_job
 
 ROOT = Path(__file__).parents[2]
 PODS_IN = ("Deployment", "StatefulSet", "Job")
@@ -202,6 +205,42 @@ def test_load_balancer_finds_what_it_publishes(program: Program):
         group = groups[binding["spec"]["targetGroupARN"].rpartition(":")[2]]
         service = program.manifest("Service", binding["spec"]["serviceRef"]["name"])
         assert binding["spec"]["serviceRef"]["port"] == service["spec"]["ports"][0]["port"] == group["port"]
+
+
+@pytest.mark.parametrize(("component", "port"), [("api", 8080), ("proxy", 8081)])
+def test_runners_of_every_set_are_let_through_to_api_and_proxy_and_to_nothing_else(
+    program: Program, component: str, port: int
+):
+    job = manifest_job()
+    settings = KubernetesSettings(runner_image="registry.example.org/hawk/runner:1")
+    [of_runner] = [each for each in namespaces(job, settings) if each["metadata"]["name"] == job.runner_namespace]
+    policies = [each for each in program.manifests() if each["kind"] == "NetworkPolicy"]
+
+    open_to_runners = {
+        policy["metadata"]["name"]: rule["ports"]
+        for policy in policies
+        for rule in policy["spec"].get("ingress", [])
+        for source in rule["from"]
+        if source.get("namespaceSelector", {"matchLabels": {"": ""}})["matchLabels"].items()
+        <= of_runner["metadata"]["labels"].items()
+    }
+    assert set(open_to_runners) == {"to-api", "to-proxy"}
+    assert open_to_runners[f"to-{component}"] == [{"protocol": "TCP", "port": port}]
+
+
+def test_nobody_talks_to_anybody_unless_a_policy_says_so(program: Program):
+    [closed] = [
+        each["spec"]
+        for each in program.manifests()
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "default-deny"
+    ]
+    everywhere = program.manifest("NetworkPolicy", "platform")["spec"]["egress"]
+
+    assert closed == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    world = [block["ipBlock"] for rule in everywhere for block in rule["to"] if "ipBlock" in block]
+    assert {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]} in world  # never the metadata of instances
+    ports = {port["port"] for rule in everywhere for port in rule["ports"]}
+    assert ports == {53, 443, 5432, 80}
 
 
 def test_secrets_stand_in_secrets_alone(program: Program):
