@@ -45,10 +45,9 @@ def test_every_mart_keeps_its_policy_when_dbt_builds_it_anew(filled: str, argume
 
 def test_marts_show_only_what_the_reader_may_see_and_count_nothing_else(filled: str) -> None:
     with psycopg.connect(filled) as connection:
-        connection.execute("truncate ops.model_group")
         connection.execute(
             "insert into ops.model_group select distinct model, case when model = 'mockllm/good' then 'a' else 'b' end"
-            " from raw.eval_model"
+            " from raw.eval_model on conflict (model_name) do update set model_group = excluded.model_group"
         )
     for table in ("fct_eval", "fct_sample", "fct_score", "agg_task_model"):
         models = set(seen(filled, ["a"], f"select model from marts.{table}"))
