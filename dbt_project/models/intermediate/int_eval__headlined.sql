@@ -1,6 +1,7 @@
 -- A log names its headline where its task declares one; else the first
 -- score of its results is taken, as Inspect does. A log without results (it
 -- broke before) has at most scores of single samples: the first by name.
+-- Scorers are looked up eval by eval, so that a few evals cost little.
 with evals as (
 
     select
@@ -11,16 +12,6 @@ with evals as (
             results -> 'scores' -> 0 ->> 'scorer'
         ) as named_scorer
     from {{ ref('stg_raw__eval') }}
-
-),
-
-scorers as (
-
-    select
-        import_id,
-        array_agg(distinct scorer order by scorer) as scorers
-    from {{ ref('stg_raw__score') }}
-    group by import_id
 
 ),
 
@@ -35,7 +26,13 @@ final as (
             else scorers.scorers[1]
         end as headline_scorer
     from evals
-    left join scorers on evals.import_id = scorers.import_id
+    cross join lateral (
+        select
+            array_agg(distinct scores.scorer order by scores.scorer)
+                as scorers
+        from {{ ref('stg_raw__score') }} as scores
+        where scores.import_id = evals.import_id
+    ) as scorers
 
 )
 

@@ -4,12 +4,6 @@ with scores as (
 
 ),
 
-headlines as (
-
-    select * from {{ ref('int_eval__headlined') }}
-
-),
-
 final as (
 
     select
@@ -27,17 +21,11 @@ final as (
         scores.explanation,
         scores.is_intermediate,
         coalesce(
-            not scores.is_intermediate
-            and scores.scorer = headlines.headline_scorer,
-            false
-        ) as is_headline,
-        coalesce(
             jsonb_typeof(scores.history) = 'array'
             and jsonb_array_length(scores.history) > 0,
             false
         ) as is_edited
     from scores
-    inner join headlines on scores.import_id = headlines.import_id
 
 )
 

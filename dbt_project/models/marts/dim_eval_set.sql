@@ -16,12 +16,6 @@ evals as (
 
 ),
 
-samples as (
-
-    select * from {{ ref('fct_sample') }}
-
-),
-
 logged as (
 
     select
@@ -33,29 +27,16 @@ logged as (
         count(*) as eval_count,
         count(*) filter (where status = 'success') as success_eval_count,
         count(*) filter (where status = 'started') as started_eval_count,
+        sum(canonical_count)::bigint as sample_count,
+        sum(sample_count)::bigint as attempt_count,
+        sum(canonical_error_count)::bigint as error_count,
+        sum(canonical_limit_count)::bigint as limit_count,
         sum(total_tokens)::bigint as total_tokens,
         sum(total_cost_usd) as total_cost_usd,
         min(coalesce(created_at, started_at)) as created_at,
         max(completed_at) as completed_at,
         max(imported_at) as imported_at
     from evals
-    group by eval_set_id
-
-),
-
-sample_counts as (
-
-    select
-        eval_set_id,
-        count(*) filter (where is_canonical) as sample_count,
-        count(*) filter (
-            where is_canonical and status = 'error'
-        ) as error_count,
-        count(*) filter (
-            where is_canonical and limit_type is not null
-        ) as limit_count,
-        count(*) as attempt_count
-    from samples
     group by eval_set_id
 
 ),
@@ -80,10 +61,10 @@ final as (
         coalesce(logged.eval_count, 0) as eval_count,
         coalesce(logged.success_eval_count, 0) as success_eval_count,
         coalesce(logged.started_eval_count, 0) as started_eval_count,
-        coalesce(sample_counts.sample_count, 0) as sample_count,
-        coalesce(sample_counts.attempt_count, 0) as attempt_count,
-        coalesce(sample_counts.error_count, 0) as error_count,
-        coalesce(sample_counts.limit_count, 0) as limit_count,
+        coalesce(logged.sample_count, 0) as sample_count,
+        coalesce(logged.attempt_count, 0) as attempt_count,
+        coalesce(logged.error_count, 0) as error_count,
+        coalesce(logged.limit_count, 0) as limit_count,
         logged.total_tokens,
         logged.total_cost_usd,
         coalesce(eval_sets.created_at, logged.created_at) as created_at,
@@ -96,8 +77,6 @@ final as (
         ) as last_activity_at
     from eval_sets
     full outer join logged on eval_sets.eval_set_id = logged.eval_set_id
-    left join sample_counts
-        on logged.eval_set_id = sample_counts.eval_set_id
 
 )
 

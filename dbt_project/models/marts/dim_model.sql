@@ -31,7 +31,7 @@ canonical_names as (
         model,
         model_name
     from {{ ref('stg_raw__eval_model') }}
-    order by model, import_id desc
+    order by model asc, import_id desc
 
 ),
 

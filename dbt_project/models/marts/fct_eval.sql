@@ -1,12 +1,45 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='eval_id',
+    on_schema_change='fail',
+    post_hook="{{ delete_gone_imports() }}",
     indexes=[
+        {'columns': ['import_id']},
         {'columns': ['eval_set_id']},
         {'columns': ['task_name', 'model']},
         {'columns': ['created_at desc nulls last', 'eval_id']},
     ],
 ) }}
 
-with evals as (
+-- Stale is an eval whose import, or whose samples, are others than those that
+-- its row was computed from.
+with refreshes as (
+
+    {{ eval_refreshes(ref('fct_sample')) }}
+
+),
+
+stale as (
+
+    select
+        imports.eval_id,
+        imports.import_id,
+        refreshes.refreshed_at as samples_refreshed_at
+    from {{ ref('stg_raw__eval_import') }} as imports
+    left join refreshes on imports.eval_id = refreshes.eval_id
+    {% if is_incremental() -%}
+        except
+        select
+            eval_id,
+            import_id,
+            samples_refreshed_at
+        from {{ this }}
+    {%- endif %}
+
+),
+
+evals as (
 
     select * from {{ ref('stg_raw__eval') }}
 
@@ -18,9 +51,15 @@ imports as (
 
 ),
 
-headlines as (
+headlines as materialized (
 
-    select * from {{ ref('int_eval__headlined') }}
+    select
+        import_id,
+        headline_scorer
+    from {{ ref('int_eval__headlined') }}
+    {% if is_incremental() -%}
+        where import_id in (select stale.import_id from stale)
+    {%- endif %}
 
 ),
 
@@ -32,7 +71,10 @@ model_usages as (
 
 samples as (
 
-    select * from {{ ref('fct_sample') }}
+    select samples.*
+    from stale
+    inner join {{ ref('fct_sample') }} as samples
+        on stale.import_id = samples.import_id
 
 ),
 
@@ -45,6 +87,14 @@ sample_counts as (
         count(*) filter (where status = 'success') as success_count,
         count(*) filter (where status = 'error') as error_count,
         count(*) filter (where limit_type is not null) as limit_count,
+        count(*) filter (
+            where is_canonical and status = 'error'
+        ) as canonical_error_count,
+        count(*) filter (
+            where is_canonical and limit_type is not null
+        ) as canonical_limit_count,
+        sum(model_call_count) as model_call_count,
+        sum(tool_call_count) as tool_call_count,
         sum(working_seconds) as working_seconds
     from samples
     group by import_id
@@ -120,6 +170,14 @@ final as (
         coalesce(sample_counts.success_count, 0) as success_count,
         coalesce(sample_counts.error_count, 0) as error_count,
         coalesce(sample_counts.limit_count, 0) as limit_count,
+        coalesce(
+            sample_counts.canonical_error_count, 0
+        ) as canonical_error_count,
+        coalesce(
+            sample_counts.canonical_limit_count, 0
+        ) as canonical_limit_count,
+        coalesce(sample_counts.model_call_count, 0) as model_call_count,
+        coalesce(sample_counts.tool_call_count, 0) as tool_call_count,
         headlines.headline_scorer,
         coalesce(mean_scores.scored_count, 0) as scored_count,
         mean_scores.mean_score,
@@ -137,8 +195,11 @@ final as (
         evals.created_at,
         evals.started_at,
         evals.completed_at,
-        imports.imported_at
-    from evals
+        imports.imported_at,
+        stale.samples_refreshed_at,
+        now() as refreshed_at
+    from stale
+    inner join evals on stale.import_id = evals.import_id
     inner join imports on evals.import_id = imports.import_id
     inner join headlines on evals.import_id = headlines.import_id
     left join sample_counts on evals.import_id = sample_counts.import_id

@@ -13,7 +13,7 @@
 
 with stale as (
 
-    {{ stale_evals() }}
+    {{ stale_evals(ref('stg_raw__sample_model_usage')) }}
 
 ),
 

@@ -25,12 +25,6 @@ with judged as (
 
 ),
 
-headlines as (
-
-    select * from {{ ref('int_eval__headlined') }}
-
-),
-
 scores as (
 
     select * from {{ ref('int_score__numbered') }}
@@ -88,11 +82,7 @@ imports as (
             gone.sample_id,
             gone.epoch
         from {{ this }} as gone
-        where not exists (
-            select 1
-            from imports
-            where imports.import_id = gone.import_id
-        )
+        where gone.import_id in ({{ gone_imports(this) }})
 
     ),
 
@@ -159,6 +149,20 @@ imports as (
 
 {% endif %}
 
+headlines as materialized (
+
+    select
+        import_id,
+        headline_scorer
+    from {{ ref('int_eval__headlined') }}
+    {% if is_incremental() -%}
+        where import_id in (
+            select touched_attempts.import_id from touched_attempts
+        )
+    {%- endif %}
+
+),
+
 costs as (
 
     select
@@ -186,11 +190,13 @@ headline_scores as (
             order by scores.score_index
         ) as place
     from samples
+    inner join headlines on samples.import_id = headlines.import_id
     inner join scores
         on
             samples.import_id = scores.import_id
             and samples.sample_uuid = scores.sample_uuid
-    where scores.is_headline
+            and headlines.headline_scorer = scores.scorer
+    where not scores.is_intermediate
 
 ),
 

@@ -8,12 +8,13 @@
         {'columns': ['sample_uuid']},
         {'columns': ['eval_id', 'refreshed_at']},
         {'columns': ['task_name', 'model', 'scorer']},
+        {'columns': ['import_id']},
     ],
 ) }}
 
 with stale as (
 
-    {{ stale_evals() }}
+    {{ stale_evals(ref('int_score__numbered')) }}
 
 ),
 
@@ -45,7 +46,11 @@ final as (
         samples.epoch,
         samples.is_canonical,
         samples.is_invalidated,
-        scores.is_headline,
+        coalesce(
+            not scores.is_intermediate
+            and scores.scorer = samples.headline_scorer,
+            false
+        ) as is_headline,
         scores.is_intermediate,
         scores.is_edited,
         scores.value,

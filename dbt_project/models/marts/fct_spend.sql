@@ -38,8 +38,8 @@ summed as (
         count(*) filter (where calls.state = 'open') as open_count,
         count(*) filter (
             where
-                calls.state not in ('open', 'complete')
-                or calls.http_status >= 400
+            calls.state not in ('open', 'complete')
+            or calls.http_status >= 400
         ) as failed_count,
         count(*) filter (
             where calls.usage_state = 'missing'

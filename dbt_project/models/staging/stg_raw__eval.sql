@@ -30,6 +30,7 @@ final as (
         total_samples,
         completed_samples,
         results,
+        metadata,
         location,
         created_at,
         started_at,

@@ -16,6 +16,7 @@ final as (
         target,
         output_text,
         error_message,
+        error_traceback,
         error_retries,
         limit_type,
         limit_value,
