@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hawk.config.eval_set import EvalSetConfig
 from hawk.ids import JobId
+from hawk.log_edits import EditOrder
 
 JOB_SPEC_FILE = "job.json"
 
@@ -59,9 +60,12 @@ class JobSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     job_id: JobId
-    job_type: Literal["eval-set", "scan"] = "eval-set"
+    job_type: Literal["eval-set", "scan", "edit"] = "eval-set"
     config: EvalSetConfig
     infra: InfraConfig
+    edits: EditOrder | None = Field(
+        default=None, exclude_if=lambda edits: edits is None, description="What a job of type edit does."
+    )
 
     def to_json(self) -> str:
         return self.model_dump_json(exclude_unset=False, indent=2)

@@ -70,7 +70,8 @@ def _run(options: argparse.Namespace) -> Never:
     spec = read_spec(options.job_file)
     folder = (options.work_folder or options.job_file.parent).absolute()
     fetching = use_token_broker(os.environ, folder)
-    environment = {**os.environ, **fetch_aws_secrets(spec.config)}
+    # An edit calls no model and runs no task, so that the secrets of those are none of its business.
+    environment = {**os.environ, **(fetch_aws_secrets(spec.config) if spec.job_type != "edit" else {})}
     requirements = packages_to_install(spec, kubernetes=options.kubernetes_sandboxes)
     logger.info("installing %d requirements", len(requirements))
     python = make_venv(requirements, folder=folder, cache=options.venv_cache, submission=options.submitted_at or "")

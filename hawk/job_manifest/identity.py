@@ -50,8 +50,8 @@ class JobIdentity:
 
     @property
     def sandbox_namespace(self) -> str | None:
-        """Return where the job's sandboxes live; scans have none."""
-        if self.spec.job_type == "scan":
+        """Return where the job's sandboxes live; scans and edits have none."""
+        if self.spec.job_type != "eval-set":
             return None
         return sandbox_namespace(self.namespace_prefix, self.spec.job_id)
 

@@ -19,6 +19,7 @@ from hawk.job_spec import JobSpec
 
 from .arguments import check_supported, eval_set_arguments
 from .call_facts import install_call_facts
+from .edit_job import run_edit_job
 from .failures import describe, is_deterministic
 from .folder import folder_at
 from .hooks import install_hooks, install_token_renewal
@@ -63,6 +64,8 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> JobOutcome:
     spec = JobSpec.read(options.job_file)
+    if spec.job_type == "edit":
+        return run_edit_job(spec)
     check_supported(spec.config, kubernetes=options.kubernetes_sandboxes)
     folder = folder_at(spec.infra.log_dir)
     board = ProgressBoard(str(spec.job_id), options.attempt_number)
