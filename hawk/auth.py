@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from hawk.errors import NotSignedIn, UserError
 from hawk.issuer_keys import FetchJson, IssuerKeys
 from hawk.permissions import READ_SUFFIX, UNRESOLVED_GROUP
-from hawk.settings import IdentitySettings
+from hawk.settings import IdentitySettings, SignInSettings
 
 USER_ALGORITHM = "RS256"
 JOB_ALGORITHM = "HS256"
@@ -57,14 +57,17 @@ class Principal:
 
 
 class TokenVerifier:
-    """Turns tokens into principals; build one a program, it keeps the issuer's keys."""
+    """Turns tokens into principals; build one a program, it keeps the issuer's keys.
+
+    A program whose settings have no key of job tokens believes people only.
+    """
 
     def __init__(
-        self, settings: IdentitySettings, *, fetch: FetchJson | None = None, clock: Callable[[], float] = time.time
+        self, settings: SignInSettings, *, fetch: FetchJson | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self._settings = settings
         self._keys = IssuerKeys(settings.issuer, fetch=fetch, clock=clock)
-        self._job_key = _job_key(settings.job_token_key)
+        self._job_key = _job_key(settings.job_token_key) if isinstance(settings, IdentitySettings) else None
         self._clock = clock
 
     def verify(self, token: str) -> Principal:
@@ -76,8 +79,8 @@ class TokenVerifier:
         match header.get("alg"):
             case "RS256":
                 return self._verify_user(token, header)
-            case "HS256":
-                return self._verify_job(token, header)
+            case "HS256" if self._job_key is not None:
+                return self._verify_job(token, header, self._job_key)
             case algorithm:
                 raise _refused(f"The token's algorithm is {algorithm!r}, not {USER_ALGORITHM}.")
 
@@ -103,8 +106,8 @@ class TokenVerifier:
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         )
 
-    def _verify_job(self, token: str, header: Mapping[str, Any]) -> Principal:
-        claims = self._claims(token, self._job_key, algorithm=JOB_ALGORITHM)
+    def _verify_job(self, token: str, header: Mapping[str, Any], key: OctKey) -> Principal:
+        claims = self._claims(token, key, algorithm=JOB_ALGORITHM)
         subject = claims["sub"]
         is_job = claims["iss"] == JOB_ISSUER and _token_type(header) == JOB_TOKEN_TYPE
         if not is_job or not subject.startswith(JOB_SUBJECT_PREFIX):
@@ -217,13 +220,13 @@ def _permissions(claims: Mapping[str, Any], names: Iterable[str]) -> frozenset[s
     return frozenset(groups - {"", UNRESOLVED_GROUP})
 
 
-def _public_scopes(claims: Mapping[str, Any], settings: IdentitySettings) -> frozenset[str]:
+def _public_scopes(claims: Mapping[str, Any], settings: SignInSettings) -> frozenset[str]:
     """Return the public group where a scope grants it: clients ask for scopes as they like, so for no other group."""
     public = {settings.public_group, settings.public_group + READ_SUFFIX} - {"", READ_SUFFIX}
     return _permissions(claims, settings.scope_claims) & public
 
 
-def _is_admin(claims: Mapping[str, Any], permissions: frozenset[str], settings: IdentitySettings) -> bool:
+def _is_admin(claims: Mapping[str, Any], permissions: frozenset[str], settings: SignInSettings) -> bool:
     # Only the JSON value true: the text "false" must make nobody an administrator.
     claimed = settings.admin_claim is not None and claims.get(settings.admin_claim) is True
     return claimed or bool(permissions & set(settings.admin_groups))

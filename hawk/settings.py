@@ -79,12 +79,11 @@ class ObjectStoreSettings(HawkSettings):
     s3_secret_access_key: SecretStr | None = None
 
 
-class IdentitySettings(HawkSettings):
-    """Whose tokens are believed."""
+class SignInSettings(HawkSettings):
+    """Which people are believed, and their groups."""
 
     issuer: str = Field(description="OIDC issuer URL; its discovery document names the keys.")
     audiences: tuple[str, ...] = Field(default=("hawk",), description="Any of these must be in `aud`.")
-    job_token_key: SecretStr = Field(description="Key that signs and verifies job tokens, at least 32 characters.")
     permission_claims: tuple[str, ...] = Field(
         default=("permissions", "cognito:groups"), description="Claims whose values are groups: lists, or words."
     )
@@ -92,6 +91,12 @@ class IdentitySettings(HawkSettings):
     public_group: str = Field(default="model-access-public", description="The group that a scope may grant.")
     admin_groups: tuple[str, ...] = Field(default=("hawk-admin",), description="Any of these makes an administrator.")
     admin_claim: str | None = Field(default=None, description="Claim that makes an administrator where it is true.")
+
+
+class IdentitySettings(SignInSettings):
+    """Whose tokens are believed: people's and jobs'."""
+
+    job_token_key: SecretStr = Field(description="Key that signs and verifies job tokens, at least 32 characters.")
 
 
 class SecretStoreSettings(HawkSettings):
@@ -145,6 +150,9 @@ class ApiSettings(DatabaseSettings, BrokerSettings, IdentitySettings, SecretStor
     )
     max_unfinished_sets: int | None = Field(
         default=None, ge=1, description="Most eval sets of one person that have not ended; unset: any number."
+    )
+    edits_need_approval: bool = Field(
+        default=False, description="Edits of logs wait for a second person, who may change the sets as well."
     )
     failed_sign_ins_per_minute: int = Field(
         default=120, ge=1, description="Most requests a minute from one address whose token does not hold."
@@ -331,6 +339,12 @@ class OrchestrationSettings(
     analyses_pause_seconds: int = Field(
         default=300, ge=10, description="Least time between two runs of the analyses, however often marts change."
     )
+    edit_memory_bytes: int = Field(
+        default=4 * 1024**3, ge=256 * 1024**2, description="Most memory of a job that edits logs, which it reads whole."
+    )
+    edit_wait_minutes: int = Field(
+        default=30, ge=1, description="A run of edits waits this long for its jobs; another goes on with them."
+    )
     allow_local_packages: bool = False
     log_shared_seconds: int = Field(default=60, ge=1)
 
@@ -430,12 +444,21 @@ class ProxySettings(DatabaseSettings, IdentitySettings):
         return self.ledger_folder or self.home / "proxy" / "ledger"
 
 
-class ViewerSettings(DatabaseSettings, ObjectStoreSettings):
+class ViewerSettings(DatabaseSettings, SignInSettings):
     """The Streamlit viewer."""
 
-    viewer_groups: tuple[str, ...] = Field(
-        default=(), description="Groups of everybody who opens the viewer, while it has no sign-in; none see nothing."
+    viewer_host: str = "127.0.0.1"
+    viewer_port: int = 8501
+    viewer_url: str | None = Field(default=None, description="URL that people open; unset: http://{host}:{port}.")
+    viewer_client_id: str = Field(default="hawk-viewer", description="Client at the issuer.")
+    viewer_client_secret: SecretStr | None = Field(default=None, description="Unset: a public client, with PKCE alone.")
+    viewer_cookie_key: SecretStr = Field(
+        min_length=32, description="Signs the cookies of those who are signed in; the same for all replicas."
     )
     dagster_url: str | None = None
-    api_url: str | None = None
+    api_url: str | None = Field(default=None, description="API for what the viewer asks it, as whoever looks.")
     max_rows: int = Field(default=10_000, ge=1, description="Most rows that one query brings.")
+
+    @property
+    def public_url(self) -> str:
+        return (self.viewer_url or f"http://{self.viewer_host}:{self.viewer_port}").rstrip("/")

@@ -1,4 +1,4 @@
-"""The viewer: `streamlit run viewer/app.py`. Each page's state is its URL, so every view is a link."""
+"""The script of the viewer, which `python -m viewer` serves. Each page's state is its URL: every view is a link."""
 
 import sys
 from pathlib import Path

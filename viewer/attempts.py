@@ -11,8 +11,11 @@ from viewer.set_status import unfinished_status
 MAX_ATTEMPTS = 50
 
 
-def show_job(eval_set_id: str) -> None:
-    """Show how a set stands whose job has not ended, and its attempts, opened where the last one failed."""
+def show_job(eval_set_id: str) -> bool:
+    """Show how a set stands whose job has not ended, and its attempts, opened where the last one failed.
+
+    Return whether there was anything to show.
+    """
     rows = attempt_queries.attempts(eval_set_id, limit=MAX_ATTEMPTS)
     verdict = unfinished_status(eval_set_id, rows)
     if verdict is not None:
@@ -20,7 +23,7 @@ def show_job(eval_set_id: str) -> None:
             st.badge(plain(verdict.state), color=tables.status_color(verdict.state))
             st.caption(plain(verdict.reason, most=400))
     if not rows:
-        return
+        return verdict is not None
     last = rows[0]
     told = f"{last['status']}{': ' + last['reason'] if last['reason'] else ''}"
     with st.expander(
@@ -30,6 +33,7 @@ def show_job(eval_set_id: str) -> None:
     ):
         _table(rows)
         _words(rows)
+    return True
 
 
 def _table(rows: list[Row]) -> None:

@@ -1,7 +1,7 @@
 """The viewer's connections: one pool a process, read-only, with a limit on how long a query may take.
 
-Its login has no rights of its own: each query reads as a role that sees what the groups of whoever looks see. The
-viewer runs no SQL of its users.
+Its login has no rights of its own: each query reads as a role that sees what the groups of whoever looks see. No SQL
+of users runs on these connections.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,21 +14,14 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from hawk.errors import NotFound, Upstream
-from hawk.permissions import viewable_groups
-from hawk.settings import ViewerSettings
 from hawk.warehouse.reader_roles import reading_as
+from viewer.identity import groups, settings
 
 QUERY_SECONDS = 15
 CONNECT_SECONDS = 5
 
 type Row = dict[str, Any]
 type Connection = psycopg.Connection[DictRow]
-
-
-@st.cache_resource(show_spinner=False)
-def settings() -> ViewerSettings:
-    """Return the settings, read once a process."""
-    return ViewerSettings()
 
 
 @st.cache_resource(show_spinner=False)
@@ -52,19 +45,15 @@ def _pool(database_url: str) -> ConnectionPool[Connection]:
     )
 
 
-def groups() -> frozenset[str]:
-    """Return the groups of whoever looks; none where nothing says who that is, and then nothing is seen."""
-    return viewable_groups(settings().viewer_groups)
-
-
 @contextmanager
 def connection() -> Iterator[Connection]:
     """Lend a connection in a read-only transaction, to which rows that the person may not see do not exist.
 
-    Raises Upstream if the database is away or took too long, NotFound while the marts were never built.
+    Raises Upstream if the database is away or took too long, NotFound while the marts were never built, NotSignedIn.
     """
+    held = groups()
     try:
-        with _pool(settings().database_url.get_secret_value()).connection() as lent, reading_as(lent, groups()):
+        with _pool(settings().database_url.get_secret_value()).connection() as lent, reading_as(lent, held):
             yield lent
     except psycopg.errors.QueryCanceled as error:
         raise Upstream(

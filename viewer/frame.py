@@ -5,16 +5,22 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from hawk.errors import HawkError, NotFound, Upstream, UserError
+from hawk.auth import Principal
+from hawk.errors import HawkError, NotFound, NotSignedIn, Upstream, UserError
+from viewer.identity import person
 from viewer.inert import plain
 
 logger = logging.getLogger(__name__)
 
 
 def show(page: Callable[[], None]) -> None:
-    """Run a page; where it cannot be shown, say why and what to do."""
+    """Run a page for somebody who is signed in; where it cannot be shown, say why and what to do."""
     try:
+        who = person()
         page()
+        _account(who)
+    except NotSignedIn as error:
+        sign_in(error)
     except NotFound as error:
         _nothing(error)
     except UserError as error:
@@ -34,6 +40,22 @@ def empty(title: str, what_to_do: str) -> None:
         st.markdown(f"**{title}**", text_alignment="center")
         st.caption(what_to_do, text_alignment="center")
         st.space("small")
+
+
+def _account(who: Principal) -> None:
+    """Show at the foot of a page who looks, and let him leave."""
+    st.divider()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        held = ", ".join(sorted(who.permissions)) or "no group"
+        st.caption(plain(f"Signed in as {who.email or who.subject}, with {held}.", most=1000), width="stretch")
+        st.button("Sign out", type="tertiary", icon=":material/logout:", key="sign_out", on_click=st.logout)
+
+
+def sign_in(error: NotSignedIn) -> None:
+    """Show how to sign in; afterwards the browser is on this page again."""
+    empty(plain(error.message), "Sign in to see what you may see.")
+    with st.container(horizontal_alignment="center"):
+        st.button("Sign in", type="primary", icon=":material/login:", key="sign_in", on_click=st.login)
 
 
 def _nothing(error: HawkError) -> None:

@@ -6,18 +6,17 @@ from typing import Any
 import streamlit as st
 
 from viewer import links, queries, tables
-from viewer.database import Row, settings
+from viewer.database import Row
 from viewer.filter_bar import page_widget, sort_widget
 from viewer.filters import PAGE_SIZE, Chosen, ListView, written
 from viewer.frame import empty
+from viewer.identity import settings
+from viewer.memory import remembered
 
-OPTION_SECONDS = 15
 
-
-@st.cache_data(ttl=OPTION_SECONDS, show_spinner=False, hash_funcs={ListView: lambda view: view.relation})
 def options(view: ListView, name: str) -> list[str]:
     """Return what a choice can be of; remembered for some seconds."""
-    return queries.options(view, name)
+    return remembered(queries.options, view.relation, name)
 
 
 def table_key(view: ListView) -> str:

@@ -54,9 +54,9 @@ def total_of(view: ListView, chosen: Chosen, *, max_rows: int) -> Total:
     return Total(min(count, max_rows), count > max_rows)
 
 
-def options(view: ListView, name: str) -> list[str]:
-    """Return what a choice can be of, from the dimension that knows it, at most a thousand."""
-    source = _OPTION_SOURCES[view.relation, name]
+def options(relation: str, name: str) -> list[str]:
+    """Return what a choice in a list of the relation can be of, by who knows it, at most a thousand."""
+    source = _OPTION_SOURCES[relation, name]
     return [row["option"] for row in fetch(f"{source} order by 1 limit %(limit)s", {"limit": MAX_OPTIONS})]
 
 

@@ -176,14 +176,11 @@ def _jobs(plan: StackPlan) -> Part:
 
 def _viewer(plan: StackPlan) -> Part:
     port = plan.ports["viewer"]
-    command = [PYTHON, "-m", "streamlit", "run", str(plan.repository / "viewer" / "app.py")]
-    command += ["--server.address", LOOPBACK, "--server.port", str(port), "--server.headless", "true"]
-    command += ["--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"]
     return Part(
         name="viewer",
         title="Viewer (Streamlit)",
-        program=_program(plan, "viewer", command),
-        needs=("warehouse", "object-store"),
+        program=_program(plan, "viewer", [PYTHON, "-m", "viewer"]),
+        needs=("warehouse", "issuer"),
         is_ready=probes.http_ok(f"{plan.url_of('viewer')}/_stcore/health"),
         port=port,
         url=plan.url_of("viewer"),

@@ -1,6 +1,6 @@
 """Decides what a stack is made of before anything starts: its ports, addresses, keys and everyone's environment."""
 
-import json
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import hawk
 from hawk.dev import mock_models
-from hawk.dev.issuer_tokens import ACCOUNTS, DEFAULT_ACCOUNT
 from hawk.dev.object_store import EmbeddedObjectStore
 from hawk.dev.object_store_rights import LOG_ROLE_ARN
 from hawk.dev.ports import LOOPBACK, ports_for
@@ -138,10 +137,11 @@ def _settings(
             "HAWK_DOOR_PORT": str(ports["dagster"]),
             "HAWK_RECONCILE_SECONDS": "2",
         },
-        # Whoever opens the viewer on this machine is the account that also signs in by default.
         "viewer": {
             "HAWK_VIEWER_URL": urls["viewer"],
-            "HAWK_VIEWER_GROUPS": json.dumps(ACCOUNTS[DEFAULT_ACCOUNT].permissions),
+            "HAWK_VIEWER_HOST": LOOPBACK,
+            "HAWK_VIEWER_PORT": str(ports["viewer"]),
+            "HAWK_VIEWER_COOKIE_KEY": hashlib.sha256(f"viewer {keys.secret_key}".encode()).hexdigest(),
         },
     }
 

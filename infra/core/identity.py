@@ -9,6 +9,7 @@ from infra.lib.deployment import Deployment
 from infra.lib.policies import Text
 
 DOOR_CALLBACK = "/auth/callback"  # hawk/door/sign_in.py
+VIEWER_CALLBACK = "/oauth2callback"  # fixed by Streamlit
 LOAD_BALANCER_CALLBACK = "/oauth2/idpresponse"  # fixed by Application Load Balancers
 # Cognito compares redirect addresses to the letter, so the command line listens on this port there.
 CLI_CALLBACK_PORT = 8711
@@ -116,6 +117,7 @@ class CognitoPool(pulumi.ComponentResource):
             secret=True,
             callbacks=[
                 f"https://{host('dagster')}{DOOR_CALLBACK}",
+                f"https://{host('viewer')}{VIEWER_CALLBACK}",
                 f"https://{host('viewer')}{LOAD_BALANCER_CALLBACK}",
             ],
             refresh_days=1,

@@ -141,9 +141,6 @@ class IdentityConfig(Section):
         default=("permissions", "cognito:groups"), description="Claims that hold groups."
     )
     admin_groups: tuple[str, ...] = Field(default=("hawk-admin",), description="Groups of administrators.")
-    viewer_groups: tuple[str, ...] = Field(
-        default=("model-access-public",), description="Groups whose results the viewer shows to everybody who signs in."
-    )
     groups: tuple[str, ...] = Field(
         default=("model-access-public", "hawk-admin"), description="Groups that are made in the Cognito pool."
     )

@@ -17,6 +17,7 @@ class Secrets:
     job_token_key: pulumi.Output[str]
     secret_key: pulumi.Output[str]
     metrics_token: pulumi.Output[str]
+    viewer_cookie_key: pulumi.Output[str]
     database_urls: Mapping[str, pulumi.Output[str]]
     dagster_database_url: pulumi.Output[str]
     owner_database_url: pulumi.Output[str]

@@ -33,6 +33,7 @@ class KeptSecrets(pulumi.ComponentResource):
             job_token_key=self._random("job-token-key"),
             secret_key=self._random("secret-key"),
             metrics_token=self._random("metrics-token"),
+            viewer_cookie_key=self._random("viewer-cookie-key"),
             database_urls={program: database.url(login) for program, login in logins.items()},
             dagster_database_url=database.url(store, DAGSTER_DATABASE, scheme="postgresql+psycopg2"),
             owner_database_url=database.url(owner),

@@ -77,15 +77,22 @@ def proxy_settings(facts: Facts) -> Environment:
 
 def viewer_settings(facts: Facts) -> Environment:
     plain = {
+        **_identity(facts),
         "HAWK_HOME": HOME,
-        "HAWK_BUCKET": facts.bucket,
-        "HAWK_S3_REGION": facts.region,
+        "HAWK_VIEWER_HOST": "0.0.0.0",  # noqa: S104 - of a pod, which network policies close
+        "HAWK_VIEWER_PORT": str(VIEWER_PORT),
+        "HAWK_VIEWER_URL": f"https://{facts.config.host('viewer')}",
+        "HAWK_VIEWER_CLIENT_ID": facts.identity.web_client_id,
         "HAWK_DAGSTER_URL": f"https://{facts.config.host('dagster')}",
         "HAWK_API_URL": f"https://{facts.config.host('api')}",
-        "HAWK_VIEWER_GROUPS": json.dumps(facts.config.identity.viewer_groups),
         "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
     }
-    return Environment(plain, {"HAWK_DATABASE_URL": facts.secrets.database_urls["viewer"]})
+    secret = {
+        "HAWK_DATABASE_URL": facts.secrets.database_urls["viewer"],
+        "HAWK_VIEWER_CLIENT_SECRET": facts.identity.web_client_secret,
+        "HAWK_VIEWER_COOKIE_KEY": facts.secrets.viewer_cookie_key,
+    }
+    return Environment(plain, secret)
 
 
 def dagster_settings(facts: Facts) -> Environment:

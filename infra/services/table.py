@@ -82,10 +82,7 @@ PROGRAMS = (
         component="viewer",
         size="viewer",
         image="viewer",
-        command=(
-            *("python3", "-m", "streamlit", "run", "viewer/app.py", "--server.headless", "true"),
-            *("--server.address", "0.0.0.0", "--server.port", str(VIEWER_PORT), "--server.fileWatcherType", "none"),  # noqa: S104 - of a pod
-        ),
+        command=("python3", "-m", "viewer"),
         port=VIEWER_PORT,
         live_path="/_stcore/health",
         ready_path="/_stcore/health",

@@ -13,8 +13,10 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from hawk.dev.postgres import EmbeddedPostgres
+from hawk.settings import IssuerSettings
 from tests.made_logs import HOSTILE_HTML
 from tests.marts import rows
+from tests.viewer.conftest import COOKIE_KEY, USER
 
 CHROMIUM = Path("/usr/bin/chromium")
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -27,7 +29,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def viewer_url(postgres: EmbeddedPostgres, filled_database: str) -> Iterator[str]:
+def viewer_url(postgres: EmbeddedPostgres, filled_database: str, issuer: IssuerSettings) -> Iterator[str]:
     """Return the address of a viewer of the filled warehouse."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -35,10 +37,11 @@ def viewer_url(postgres: EmbeddedPostgres, filled_database: str) -> Iterator[str
     environment = {
         **os.environ,
         "HAWK_DATABASE_URL": postgres.url_of(filled_database),
-        "HAWK_VIEWER_GROUPS": '["model-access-public"]',
+        "HAWK_ISSUER": issuer.issuer_url,
+        "HAWK_VIEWER_COOKIE_KEY": COOKIE_KEY,
+        "HAWK_VIEWER_PORT": str(port),
     }
-    command = [sys.executable, "-m", "streamlit", "run", "viewer/app.py", "--server.port", str(port)]
-    command += ["--server.address", "127.0.0.1", "--server.headless", "true", "--server.fileWatcherType", "none"]
+    command = [sys.executable, "-m", "viewer"]
     server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     wait_until_healthy(f"{url}/_stcore/health", server)
@@ -48,10 +51,17 @@ def viewer_url(postgres: EmbeddedPostgres, filled_database: str) -> Iterator[str
 
 
 @pytest.fixture(scope="module")
-def browser_page() -> Iterator[Page]:
+def browser_page(viewer_url: str) -> Iterator[Page]:
+    """Return a page of a browser whose person has signed in, led by a link to the page that he asked for."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page(viewport={"width": 1440, "height": 900})
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{viewer_url}/samples?task=arithmetic")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name=USER).click()
+        page.get_by_role("heading", name="Samples").wait_for()
+        assert page.url == f"{viewer_url}/samples?task=arithmetic"
+        yield page
         browser.close()
 
 

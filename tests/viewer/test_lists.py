@@ -27,7 +27,7 @@ HOSTILE_TEXTS = [
 VIEWS = [pytest.param(view, id=view.page) for view in (EVAL_SETS, EVALS, SAMPLES, IMPORTS)]
 MANY = 10_000
 
-pytestmark = pytest.mark.usefixtures("filled_viewer")
+pytestmark = pytest.mark.usefixtures("filled_reader")
 
 
 def found(view: ListView, **parameters: Any) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def test_every_choice_that_is_offered_finds_something(view: ListView) -> None:
 
     assert offered
     for name in offered:
-        for option in queries.options(view, name):
+        for option in queries.options(view.relation, name):
             assert found(view, **{name: option}), (name, option)
 
 
@@ -80,7 +80,7 @@ def test_filters_narrow_samples_to_what_they_say() -> None:
 
 
 def test_statuses_of_every_kind_of_end_can_be_chosen() -> None:
-    assert {"error", "success", "token_limit"} <= set(queries.options(SAMPLES, "status"))
+    assert {"error", "success", "token_limit"} <= set(queries.options(SAMPLES.relation, "status"))
     assert {row["sample_id"] for row in found(SAMPLES, status=["error", "token_limit"])} == {"raise", "ramble"}
 
 

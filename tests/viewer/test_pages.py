@@ -52,7 +52,7 @@ def test_evals_of_one_set_stand_under_how_it_stands(at: OpenPage) -> None:
 def test_an_eval_set_without_logs_says_so(at: OpenPage) -> None:
     page = at("evals", eval_set_id="unheard-of")
 
-    assert "No eval set unheard-of is known yet." in words(page)
+    assert "There is no eval set unheard-of that you may see." in words(page)
     assert "No eval matches these filters." in words(page)
 
 
@@ -193,12 +193,12 @@ def test_without_a_list_next_follows_the_eval(at: OpenPage, filled_url: str) -> 
     ("parameters", "shown"),
     [
         pytest.param({}, "Which sample?", id="none"),
-        pytest.param({"uuid": "nope"}, "There is no sample nope.", id="unknown"),
-        pytest.param({"uuid": "' or 1=1 --"}, "There is no sample ' or 1=1 --.", id="SQL"),
+        pytest.param({"uuid": "nope"}, "There is no sample nope that you may see.", id="unknown"),
+        pytest.param({"uuid": "' or 1=1 --"}, "There is no sample ' or 1=1 -- that you may see.", id="SQL"),
         pytest.param({"uuid": HOSTILE_HTML}, "There is no sample <script>", id="HTML"),
         pytest.param({"uuid": "a\x00b"}, "The uuid in this link is none.", id="NUL"),
         pytest.param({"uuid": "x" * 10_000}, "The uuid in this link is none.", id="huge"),
-        pytest.param({"uuid": "nope", "eval_id": "e"}, "There is no sample nope in eval e.", id="unknown eval"),
+        pytest.param({"uuid": "nope", "eval_id": "e"}, "There is no sample nope that you may see.", id="unknown eval"),
     ],
 )
 def test_a_wrong_link_to_a_sample_says_what_is_wrong(at: OpenPage, parameters: dict[str, str], shown: str) -> None:

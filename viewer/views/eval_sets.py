@@ -4,10 +4,10 @@ import streamlit as st
 from streamlit import column_config
 
 from viewer import charts, links, queries, tables
-from viewer.database import settings
 from viewer.filter_bar import chosen_in_url, filter_widgets
 from viewer.filters import Chosen
 from viewer.frame import show
+from viewer.identity import settings
 from viewer.listing import heading, listed, options, table_key
 from viewer.lists import EVAL_SETS, EVALS
 

@@ -7,13 +7,14 @@ from streamlit import column_config
 
 from viewer import charts, figures, import_queries, links, queries, tables
 from viewer.attempts import show_job
-from viewer.database import settings
 from viewer.filter_bar import chosen_in_url, filter_widgets
 from viewer.filters import Chosen, written
 from viewer.frame import show
+from viewer.identity import settings
 from viewer.inert import plain
 from viewer.listing import heading, listed, options, table_key
 from viewer.lists import EVALS
+from viewer.not_yours import not_yours
 
 MAX_SET_ASIDE = 5
 
@@ -59,8 +60,8 @@ def _eval_set(eval_set_id: str) -> None:
     """Show how an eval set stands, also before any of its logs has come."""
     found = queries.eval_set(eval_set_id)
     if found is None:
-        st.info(f"No eval set {plain(eval_set_id)} is known yet.", icon=":material/hourglass_empty:")
-        show_job(eval_set_id)
+        if not show_job(eval_set_id):
+            not_yours("eval set", eval_set_id)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(plain(found["eval_set_id"]), anchor=False, width="content")

@@ -6,12 +6,14 @@ import streamlit as st
 
 from hawk.errors import UserError
 from viewer import figures, links, sample_parts, sample_queries, tables, transcript
-from viewer.database import Row, settings
+from viewer.database import Row
 from viewer.filters import MAX_TEXT, Chosen, read
 from viewer.frame import empty, show
+from viewer.identity import settings
 from viewer.inert import plain
 from viewer.listing import crumbs
 from viewer.lists import SAMPLES
+from viewer.not_yours import not_yours
 
 TAB_PARAMETER = "tab"
 _PARAMETERS = ("uuid", "eval_id", TAB_PARAMETER)
@@ -23,7 +25,8 @@ def page() -> None:
         return
     sample = sample_queries.sample(*asked)
     if sample is None:
-        _no_such_sample(*asked)
+        not_yours("sample", asked[0])
+        links.link(links.SAMPLES, "Look for it", {"search": [asked[0]]}, icon=":material/search:")
         return
     _way(sample)
     _heading(sample)
@@ -52,15 +55,6 @@ def _one(parameters: Mapping[str, Sequence[str]], name: str) -> str | None:
     if "\x00" in text or len(text) > MAX_TEXT:
         raise UserError(f"The {name} in this link is none.", field=name)
     return text or None
-
-
-def _no_such_sample(uuid: str, eval_id: str | None) -> None:
-    where = f" in eval {plain(eval_id)}" if eval_id else ""
-    empty(
-        f"There is no sample {plain(uuid)}{where}.",
-        "Its log may not be imported yet, was imported anew under another eval, or the link is cut.",
-    )
-    links.link(links.SAMPLES, "Look for it", {"search": [uuid]}, icon=":material/search:")
 
 
 def _list_around(sample: Row) -> Chosen:
