@@ -5,12 +5,12 @@ from typing import Any
 from alembic import context
 
 from hawk.naming import OPS_SCHEMA, RAW_SCHEMA
-from hawk.warehouse import access_tables, proxy_tables, upkeep_tables, upload_tables
+from hawk.warehouse import access_tables, edit_tables, proxy_tables, upkeep_tables, upload_tables
 from hawk.warehouse.partitions import is_partition
 from hawk.warehouse.tables import metadata
 
 # Their import adds tables to the metadata.
-_TABLES = (access_tables, proxy_tables, upkeep_tables, upload_tables)
+_TABLES = (access_tables, edit_tables, proxy_tables, upkeep_tables, upload_tables)
 
 
 def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
