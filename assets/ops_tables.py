@@ -11,6 +11,7 @@ _TABLES = {
     "log_inbox": ("The importer's queue. One row per version of a log seen on S3.", [EVAL_LOGS]),
     "model_call": ("The proxy's ledger. One row per model call that was forwarded.", []),
     "model_spend": ("Sums of the proxy's ledger. One row per day, eval set, user and model.", []),
+    "model_price": ("What models cost since when. One row per model, moment and least number of input tokens.", []),
     "model_group": ("Which group one must hold to use or see a model. One row per model.", []),
 }
 

@@ -5,29 +5,47 @@
 -#}
 {% macro stale_spend() -%}
     {%- set keys = 'spend_date, eval_set_id, user_name, model' -%}
-    {%- set sums = [
-        'call_count', 'missing_count', 'input_tokens', 'output_tokens',
-        'input_tokens_cache_read', 'input_tokens_cache_write',
-        'reasoning_tokens',
-    ] -%}
     select {{ keys }}
-    from (
-        select
-            {{ keys }},
-            {{ sums | join(', ') }}
-        from {{ ref('stg_ops__model_spend') }}
-        {% if is_incremental() -%}
-            except
-            select
-                {{ keys }},
-                {% for sum in sums -%}
-                    sum({{ sum }}){{ ',' if not loop.last }}
-                {% endfor -%}
-            from {{ this }}
-            group by {{ keys }}
-            having sum(open_count) = 0
-        {%- endif %}
-    ) as changed
+    from ({{ changed_spend(keys) }}) as changed
+{%- endmacro %}
+
+
+{% macro changed_spend(keys) -%}
+    {{ ledger_spend(keys) }}
+    {% if is_incremental() %}
+        except
+        {{ known_spend(keys) }}
+    {% endif %}
+{%- endmacro %}
+
+
+{% macro ledger_spend(keys) -%}
+    select
+        {{ keys }},
+        call_count,
+        missing_count,
+        input_tokens,
+        output_tokens,
+        input_tokens_cache_read,
+        input_tokens_cache_write,
+        reasoning_tokens
+    from {{ ref('stg_ops__model_spend') }}
+{%- endmacro %}
+
+
+{% macro known_spend(keys) -%}
+    select
+        {{ keys }},
+        sum(call_count),
+        sum(missing_count),
+        sum(input_tokens),
+        sum(output_tokens),
+        sum(input_tokens_cache_read),
+        sum(input_tokens_cache_write),
+        sum(reasoning_tokens)
+    from {{ this }}
+    group by {{ keys }}
+    having sum(open_count) = 0
 {%- endmacro %}
 
 

@@ -248,6 +248,8 @@ begin
             format('exists (select from raw.eval_import as seen where seen.import_id = %I.import_id)', class.relname)
         when class.relnamespace <> 'raw'::regnamespace and 'eval_set_id' = any (columns) then
             format('exists (select from ops.eval_set as seen where seen.eval_set_id = %I.eval_set_id)', class.relname)
+        when relation = to_regclass('marts.dim_model_price') then
+            'exists (select from ops.model_group as seen where seen.model_name = dim_model_price.model)'
         when relation = 'ops.model_group'::regclass then
             'pg_has_role((select oid from pg_roles where rolname = ops.group_role(model_group)), ''USAGE'')'
     end;

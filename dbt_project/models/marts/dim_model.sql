@@ -35,6 +35,16 @@ canonical_names as (
 
 ),
 
+prices as (
+
+    select * from {{ ref('dim_model_price') }}
+    where
+        from_input_tokens = 0
+        and effective_at <= now()
+        and (effective_until is null or effective_until > now())
+
+),
+
 -- A model may be evaluated, or only play a role, or only be called.
 named_models as (
 
@@ -91,11 +101,14 @@ final as (
         coalesce(evaluated.eval_count, 0) as eval_count,
         coalesce(evaluated.task_count, 0) as task_count,
         evaluated.first_eval_at,
-        evaluated.last_eval_at
+        evaluated.last_eval_at,
+        prices.input_usd_per_million,
+        prices.output_usd_per_million
     from split_names
     left join model_groups on split_names.model = model_groups.model
     left join canonical_names
         on split_names.model = canonical_names.model
+    left join prices on split_names.model = prices.model
     left join evaluated on split_names.model = evaluated.model
 
 )

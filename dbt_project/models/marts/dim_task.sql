@@ -11,7 +11,8 @@ staged_evals as (
 
     select
         eval_id,
-        dataset_sample_count
+        dataset_sample_count,
+        metadata
     from {{ ref('stg_raw__eval') }}
 
 ),
@@ -21,6 +22,13 @@ ranked as (
     select
         evals.*,
         staged_evals.dataset_sample_count,
+        staged_evals.metadata ->> 'family' as family,
+        case
+            when
+                jsonb_typeof(staged_evals.metadata -> 'human_minutes')
+                = 'number'
+                then (staged_evals.metadata ->> 'human_minutes')::float8
+        end as human_minutes,
         row_number() over (
             partition by evals.task_name
             order by
@@ -56,6 +64,8 @@ final as (
         ranked.dataset_name,
         ranked.dataset_sample_count,
         ranked.headline_scorer,
+        coalesce(ranked.family, ranked.task_name) as cluster_key,
+        ranked.human_minutes,
         counted.version_count,
         counted.eval_count,
         counted.eval_set_count,

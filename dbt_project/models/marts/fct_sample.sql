@@ -12,6 +12,18 @@
         {'columns': ['access_set_id', 'completed_at desc nulls last']},
         {'columns': ['task_name', 'model', 'completed_at desc nulls last']},
         {'columns': ['eval_id', 'refreshed_at', 'access_set_id']},
+        {'columns': ['status', 'completed_at desc nulls last']},
+        {'columns': ['limit_type']},
+        {'columns': ['retry_count']},
+        {'columns': ['completed_at asc nulls last', 'eval_id', 'sample_uuid']},
+        {'columns': ['score desc nulls last', 'eval_id', 'sample_uuid']},
+        {'columns': ['score asc nulls last', 'eval_id', 'sample_uuid']},
+        {'columns': ['total_tokens desc nulls last', 'eval_id', 'sample_uuid']},
+        {'columns': ['total_seconds desc nulls last', 'eval_id', 'sample_uuid']},
+        {'columns': ['message_count desc', 'eval_id', 'sample_uuid']},
+        {'columns': [
+            'task_name', 'model', 'sample_id', 'epoch', 'eval_id', 'sample_uuid'
+        ]},
     ],
 ) }}
 

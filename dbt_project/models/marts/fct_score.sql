@@ -9,6 +9,7 @@
         {'columns': ['eval_id', 'refreshed_at']},
         {'columns': ['task_name', 'model', 'scorer']},
         {'columns': ['import_id']},
+        {'columns': ['is_edited']},
     ],
 ) }}
 
