@@ -193,6 +193,32 @@ def job_environment(
     }
 
 
+def edit_job_environment(
+    row: EvalSetRow, settings: OrchestrationSettings, connection: Connection[DictRow], *, job_id: JobId, created_by: str
+) -> dict[str, str]:
+    """Return what the runner of edits of the set's logs finds in its environment, secrets in the clear.
+
+    The set's environment and secrets, as far as they are kept, since installing its packages may need them; the way
+    to models is not among it. What is ours wins.
+    """
+    config = validate_eval_set_mapping(row.config).config if row.config else None
+    secrets = read_secrets(connection, row.eval_set_id, key=settings.secret_key) if row.config else {}
+    environment = {**(config.runner.environment if config else {}), **secrets, **_object_store_environment(settings)}
+    if settings.job_token_key is None:
+        return environment
+    token = mint_job_token(
+        settings.job_token_key,
+        job_id=job_id,
+        permissions=row.model_groups,
+        created_by=created_by,
+        lifetime=timedelta(days=1),
+    )
+    environment |= {"HAWK_JOB_ID": job_id, "HAWK_JOB_TYPE": "edit", "HAWK_JOB_TOKEN": token}
+    if settings.api_url is not None:
+        environment["HAWK_TOKEN_BROKER_URL"] = f"{settings.api_url.rstrip('/')}{TOKEN_PATH}"
+    return environment
+
+
 def _object_store_environment(settings: OrchestrationSettings) -> dict[str, str]:
     environment = {"AWS_REGION": settings.s3_region, "AWS_DEFAULT_REGION": settings.s3_region}
     if settings.s3_endpoint_url:

@@ -13,9 +13,13 @@ MAX_REQUEST_CHARACTERS = 500_000  # of all edits as JSON; a job's file has a meg
 
 UNCHANGED: Literal["UNCHANGED"] = "UNCHANGED"  # inspect_ai's own word
 
-type _Scalar = StrictBool | StrictInt | FiniteFloat | StrictStr
+EditRequestState = Literal[
+    "waiting_for_approval", "accepted", "rejected", "running", "applied", "partly_applied", "failed"
+]
+
+_Scalar = StrictBool | StrictInt | FiniteFloat | StrictStr
 # What inspect_ai takes for the value of a score.
-type ScoreValue = _Scalar | list[_Scalar] | dict[str, _Scalar | None]
+ScoreValue = _Scalar | list[_Scalar] | dict[str, _Scalar | None]
 
 Text = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
 Reason = Annotated[

@@ -14,6 +14,7 @@ from assets.score_overview import score_overview
 from assets.upkeep import upkeep_assets
 from hawk.settings import SensorSettings
 from orchestration.analyses_sensor import analyses_sensor
+from orchestration.edits import edit_sensor
 from orchestration.eval_set_actions import eval_set_jobs
 from orchestration.janitor import janitor_schedule, leftover, remove_leftovers
 from orchestration.job_sensor import job_sensor
@@ -44,16 +45,11 @@ def definitions() -> dg.Definitions:
             *upkeep_assets,
         ],
         asset_checks=all_checks,
-        jobs=[
-            launch_eval_set,
-            submit_eval_set,
-            *eval_set_jobs,
-            remove_leftovers,
-            reimport_eval_set,
-            *warehouse_jobs,
-        ],
+        jobs=[launch_eval_set, submit_eval_set, *eval_set_jobs, remove_leftovers, reimport_eval_set, *warehouse_jobs],
         schedules=[janitor_schedule, *warehouse_schedules],
-        sensors=[make(sensor_settings) for make in (job_sensor, log_sensor, search_sensor, analyses_sensor)],
+        sensors=[
+            make(sensor_settings) for make in (job_sensor, log_sensor, search_sensor, analyses_sensor, edit_sensor)
+        ],
         resources={"settings": SettingsResource(), "launcher": LauncherResource()},
         executor=dg.in_process_executor,
     )

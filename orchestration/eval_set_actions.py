@@ -14,6 +14,7 @@ from hawk.ids import parse_job_id
 from hawk.job_launcher import JobLauncher
 from hawk.naming import DELETE_JOB, EVAL_SET_TAG, RETRY_JOB, STOP_JOB
 from hawk.settings import OrchestrationSettings
+from orchestration.edits import apply_edits
 from orchestration.eval_set_look import show_eval_set
 from orchestration.one_op_job import one_op_job
 from orchestration.stack_trace import show_stack_trace
@@ -121,4 +122,4 @@ retry_eval_set = one_op_job(
     "Runs an eval set again in its folder. Samples that succeeded are kept; errors, cancelled and missing ones run.",
 )
 
-eval_set_jobs = [show_eval_set, stop_eval_set, delete_eval_set, retry_eval_set, show_stack_trace]
+eval_set_jobs = [show_eval_set, stop_eval_set, delete_eval_set, retry_eval_set, show_stack_trace, apply_edits]

@@ -33,6 +33,10 @@ from ops.eval_set as eval_set
 left join ops.attempt as attempt on attempt.eval_set_id = eval_set.eval_set_id
 where eval_set.eval_set_id = any(%s)
 group by eval_set.eval_set_id
+union all
+select edit.job_id, request.state <> 'running', request.state_changed_at
+from (select distinct edit_request_id, job_id from ops.edit_log where job_id = any(%s)) as edit
+inner join ops.edit_request as request on request.edit_request_id = edit.edit_request_id
 """
 
 leftover = dg.AssetSpec(
@@ -122,7 +126,7 @@ class Sweep:
 
 def job_facts(connection: Connection[DictRow], job_ids: list[JobId]) -> dict[JobId, JobFacts]:
     """Return what the database knows of jobs; those that it does not know are left out."""
-    rows = connection.execute(_JOBS, [job_ids]).fetchall()
+    rows = connection.execute(_JOBS, [job_ids, job_ids]).fetchall()
     return {JobId(row["eval_set_id"]): JobFacts(row["has_ended"], row["since"]) for row in rows}
 
 

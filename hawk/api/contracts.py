@@ -244,7 +244,7 @@ class CredentialsRequest(_Contract):
     """A job asks for its own credentials; a scan names the eval sets that it reads."""
 
     job_id: str = Field(min_length=1, max_length=255)
-    job_type: Literal["eval-set", "scan"] = "eval-set"
+    job_type: Literal["eval-set", "scan", "edit"] = "eval-set"
     source_eval_set_ids: list[str] = Field(default_factory=list, max_length=100)
 
     @field_validator("job_id")

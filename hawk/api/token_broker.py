@@ -45,13 +45,13 @@ class TokenBroker:
         than a session can hold; Upstream.
         """
         job_id = self._job_id(caller, request, pod_token)
-        row = find_eval_set(connection, job_id)
+        row = find_eval_set(connection, _set_of_job(connection, job_id, request.job_type))
         if row is None:
             raise NotFound(f"There is no job {job_id}.", field="job_id", value=job_id)
-        self._check(connection, caller, row)
+        self._check(connection, caller, row, is_edit=request.job_type == "edit")
         for source in request.source_eval_set_ids:
             self._check_source(connection, caller, source)
-        prefix = eval_set_prefix(job_id) if request.job_type == "eval-set" else scan_prefix(job_id)
+        prefix = scan_prefix(job_id) if request.job_type == "scan" else eval_set_prefix(row.eval_set_id)
         policy = job_policy(
             self.settings.bucket,
             prefix,
@@ -79,10 +79,12 @@ class TokenBroker:
             )
         return job_id
 
-    def _check(self, connection: Connection[DictRow], caller: Principal, row: EvalSetRow) -> None:
+    def _check(self, connection: Connection[DictRow], caller: Principal, row: EvalSetRow, *, is_edit: bool) -> None:
+        if is_edit and caller.kind != "job":
+            raise NotAllowed("Credentials of an edit are for its job alone.", field="job_id")
         if caller.kind == "user" and caller.subject != row.created_by:
             raise NotAllowed(f"The job {row.eval_set_id} is not yours.", field="job_id")
-        if not row.is_active:
+        if not row.is_active and not is_edit:  # an edit's own request is due, else it has no set here
             raise Conflict(
                 f"The job {row.eval_set_id} has ended: it is {row.status}.", field="job_id", value=row.status
             )
@@ -142,6 +144,20 @@ def token_broker(settings: ApiSettings, s3: "S3Client") -> TokenBroker:
     from hawk.object_store import sts_client
 
     return TokenBroker(settings, s3, sts_client(settings), PodTokenVerifier(settings))
+
+
+def _set_of_job(connection: Connection[DictRow], job_id: str, job_type: str) -> str:
+    """Return the set whose folder a job works in: its own, or the one whose logs it edits as long as that is due."""
+    if job_type != "edit":
+        return job_id
+    found = connection.execute(
+        """
+        select edit_log.eval_set_id from ops.edit_log inner join ops.edit_request as request using (edit_request_id)
+        where edit_log.job_id = %s and request.state = 'running' limit 1
+        """,
+        [job_id],
+    ).fetchone()
+    return str(found["eval_set_id"]) if found else ""
 
 
 def _secret_arns(row: EvalSetRow) -> list[str]:

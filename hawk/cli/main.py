@@ -45,6 +45,8 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "list": CommandEntry("hawk.cli.list:list_", "List eval sets, evals, samples and jobs."),
     "import": CommandEntry("hawk.cli.import_logs:import_logs", "Bring logs of this machine into the warehouse."),
     "imports": CommandEntry("hawk.cli.imports:imports", "How far logs are on their way into the warehouse."),
+    "edit-samples": CommandEntry("hawk.cli.edits:edit_samples", "Edit scores and samples, with their history kept."),
+    "edits": CommandEntry("hawk.cli.edits:edits", "Follow edits, and approve those of others."),
     "stop": CommandEntry("hawk.cli.actions:stop", "End an eval set early."),
     "retry": CommandEntry("hawk.cli.actions:retry", "Run an eval set that has ended again."),
     "delete": CommandEntry("hawk.cli.actions:delete", "End an eval set and remove what runs for it."),

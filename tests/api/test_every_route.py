@@ -41,6 +41,11 @@ FOR_EVERYBODY = {
     ("GET", "/samples"),
     ("GET", "/samples/{sample_uuid}"),
     ("GET", "/jobs"),
+    ("POST", "/edits"),
+    ("GET", "/edits"),
+    ("GET", "/edits/{edit_request_id}"),
+    ("POST", "/edits/{edit_request_id}/approve"),
+    ("POST", "/edits/{edit_request_id}/reject"),
 }
 # A job has its own credentials for its folder; these are for people, and for browsers of theirs.
 LOGS_OF_A_SET = re.compile(r"/eval_sets/\{eval_set_id\}/(files|transcripts)")
@@ -144,7 +149,8 @@ def status_allowed(name: str, route: tuple[str, str], status: int) -> bool:
             return status in (200, 404)
         return status in (200, 202, 409, 422) if name in CHANGES_SETS else status == 403
     assert route in FOR_EVERYBODY, f"{method} {path} is not in the table"
-    is_for_people = (method != "GET" and route != ("POST", "/token")) or path == "/why" or path == "/benchmarks"
+    is_for_people = (method != "GET" and route != ("POST", "/token")) or path in ("/why", "/benchmarks")
+    is_for_people = is_for_people or path.startswith("/edits")
     if name == "job" and is_for_people:
         return status == 403
     return status != 401

@@ -67,7 +67,7 @@ class HawkApi:
     def clear(self) -> None:
         """Make all as it was before the first request."""
         with self.connection() as connection:
-            tables = ("eval_set", "attempt", "job_secret", "model_group", "log_inbox", "log_upload")
+            tables = ("eval_set", "attempt", "job_secret", "model_group", "log_inbox", "log_upload", "edit_request")
             connection.execute(f"truncate {', '.join(f'ops.{table}' for table in tables)} cascade")
             connection.execute("delete from raw.eval_import")  # with all that belongs to it
             connection.execute(
