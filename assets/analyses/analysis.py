@@ -1,19 +1,15 @@
-"""An analysis: what it is called, what it reads, and a function from frames to tables and plots."""
+"""What an analysis is given and what it gives: frames of the marts, and tables and plots."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import dagster as dg
 import pandas as pd
 
-from assets.keys import ANALYSES_GROUP, OWNERS, analysis_key
 from assets.markdown import MAX_CELL
-from hawk.naming import MARTS_SCHEMA
 
 MAX_RECORDS = 200
-# Whose evals may be told of, and which score speaks for a task.
-ALWAYS_READ = ("fct_eval", "dim_task")
 
 type Cell = str | int | float | bool | None
 type Row = Mapping[str, Cell]
@@ -46,38 +42,6 @@ class Findings:
         for name, fact in self.facts.items():
             shown[name] = dg.MetadataValue.text(fact) if isinstance(fact, str) else dg.MetadataValue.float(float(fact))
         return shown
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """One asset `analyses/{name}`."""
-
-    name: str
-    marts: tuple[str, ...]
-    description: str
-    find: Callable[[AnalysisFrames], Findings]
-
-    @property
-    def key(self) -> dg.AssetKey:
-        return analysis_key(self.name)
-
-    @property
-    def spec(self) -> dg.AssetSpec:
-        return dg.AssetSpec(
-            key=self.key,
-            deps=[dg.AssetKey([MARTS_SCHEMA, mart]) for mart in (*ALWAYS_READ, *self.marts)],
-            group_name=ANALYSES_GROUP,
-            owners=list(OWNERS),
-            kinds={"python"},
-            tags={"hawk/layer": "analyses"},
-            description=f"{self.description}\n\n{SEEN}",
-        )
-
-
-SEEN = (
-    "Of eval sets whose groups all readers of Dagster hold. Definitions: docs/reference/statistics.md. "
-    "`analyses_sensor` has it computed when the marts have changed."
-)
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:

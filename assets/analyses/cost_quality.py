@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from assets.analyses.analysis import Analysis, AnalysisFrames, Cell, Findings, rounded
+from assets.analyses.analysis import AnalysisFrames, Cell, Findings, rounded
 from assets.analyses.charts import scatter_chart
 from hawk.statistics.pareto import pareto_front
 
@@ -48,11 +48,3 @@ def find_cost_quality(frames: AnalysisFrames) -> Findings:
         if points:
             plots[f"plot_{unit}"] = scatter_chart(points, title="Cost and quality", x=name, y="mean score")
     return Findings({"models": rows}, plots)
-
-
-COST_QUALITY = Analysis(
-    name="cost_quality",
-    marts=("fct_sample", "fct_score"),
-    description="Mean score against cost of a sample (tokens where a price is not known), and the Pareto front.",
-    find=find_cost_quality,
-)

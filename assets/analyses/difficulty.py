@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from assets.analyses.analysis import Analysis, AnalysisFrames, Cell, Findings, rounded
+from assets.analyses.analysis import AnalysisFrames, Cell, Findings, rounded
 from assets.analyses.charts import interval_chart
 from hawk.statistics.difficulty import task_difficulties
 
@@ -48,11 +48,3 @@ def find_difficulty(frames: AnalysisFrames) -> Findings:
         )
     plot = interval_chart(drawn, title="difficulty, logits (0: the mean task)", zero_line=True)
     return Findings({"tasks": tasks, "models": models}, {"plot": plot})
-
-
-TASK_DIFFICULTY = Analysis(
-    name="task_difficulty",
-    marts=("fct_score",),
-    description="Difficulty of each task, allowing for which models tried it (Rasch), and whether it tells them apart.",
-    find=find_difficulty,
-)

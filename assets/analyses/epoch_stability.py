@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from assets.analyses.analysis import Analysis, AnalysisFrames, Cell, Findings, rounded
+from assets.analyses.analysis import AnalysisFrames, Cell, Findings, rounded
 from assets.analyses.charts import scatter_chart
 from hawk.statistics.epochs import pass_at_k, pass_k
 
@@ -40,11 +40,3 @@ def find_epoch_stability(frames: AnalysisFrames) -> Findings:
     ]
     plot = scatter_chart(drawn, title="Epoch stability", x="all k epochs pass", y="one of k passes", x_type="linear")
     return Findings({"epochs": rows}, {"plot": plot})
-
-
-EPOCH_STABILITY = Analysis(
-    name="epoch_stability",
-    marts=("fct_score",),
-    description="Whether epochs of a sample agree: pass@1, pass@k, pass^k, and the share of samples that differ.",
-    find=find_epoch_stability,
-)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from assets.analyses.analysis import Analysis, AnalysisFrames, Cell, Findings, rounded
+from assets.analyses.analysis import AnalysisFrames, Cell, Findings, rounded
 from assets.analyses.charts import interval_chart
 from hawk.statistics.sample_mean import mean_estimate
 
@@ -45,11 +45,3 @@ def find_leaderboard(frames: AnalysisFrames) -> Findings:
         for row in rows
     ]
     return Findings({"leaderboard": rows}, {"plot": interval_chart(drawn, title="mean score, 95 % interval")})
-
-
-LEADERBOARD = Analysis(
-    name="leaderboard",
-    marts=("fct_score",),
-    description="Mean score of each model at each task with standard error and 95 % interval, best first.",
-    find=find_leaderboard,
-)

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from assets.analyses.analysis import Analysis, AnalysisFrames, Cell, Findings, rounded
+from assets.analyses.analysis import AnalysisFrames, Cell, Findings, rounded
 from assets.analyses.charts import interval_chart
 from hawk.statistics.mcnemar import mcnemar_test
 from hawk.statistics.multiplicity import benjamini_hochberg, holm
@@ -95,14 +95,3 @@ def find_pairwise(frames: AnalysisFrames) -> Findings:
     ]
     plot = interval_chart(drawn, title="difference of mean scores, 95 % interval", zero_line=True)
     return Findings({"pairs": rows}, {"plot": plot}, {"comparisons": len(rows)})
-
-
-PAIRWISE = Analysis(
-    name="pairwise",
-    marts=("fct_score",),
-    description=(
-        "Every two models on the samples that both have: paired difference, its standard error, p-values (also after "
-        "Holm and Benjamini-Hochberg, and McNemar's), correlation, and the effect that could be detected."
-    ),
-    find=find_pairwise,
-)

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from assets.analyses.analysis import Analysis, AnalysisFrames, Cell, Findings, rounded
+from assets.analyses.analysis import AnalysisFrames, Cell, Findings, rounded
 from assets.analyses.charts import interval_chart, scatter_chart
 from assets.analyses.human_minutes import released_on
 from hawk.statistics.horizon import Horizon, HorizonRuns, count_runs
@@ -133,14 +133,3 @@ def _points(half: Sequence[Horizon]) -> list[dict[str, object]]:
         }
         for horizon in half
     ]
-
-
-TIME_HORIZON = Analysis(
-    name="time_horizon",
-    marts=("fct_score",),
-    description=(
-        "How long the tasks take people that each model solves half, or 80 %, of the time (after METR), with intervals "
-        "of a hierarchical bootstrap, and how fast that grows with release dates. Where human minutes are known."
-    ),
-    find=find_time_horizon,
-)

@@ -53,6 +53,7 @@ def import_inbox(hawk_api: HawkApi) -> None:
 
 def show_in_marts(hawk_api: HawkApi) -> None:
     hawk_api.execute("create table if not exists marts.fct_eval as select * from raw.eval with no data")
+    hawk_api.execute("select ops.protect_rows('marts.fct_eval')")
     hawk_api.execute("insert into marts.fct_eval select * from raw.eval")
 
 

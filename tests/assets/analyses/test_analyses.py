@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from assets.analyses.analysis import AnalysisFrames, Findings
-from assets.analyses.assets import ANALYSES
+from assets.analyses.catalog import ANALYSES
 from assets.analyses.cost_quality import cost_quality_rows
 from assets.analyses.difficulty import difficulty_rows
 from assets.analyses.epoch_stability import epoch_rows

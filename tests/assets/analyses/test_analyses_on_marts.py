@@ -11,7 +11,9 @@ from inspect_ai.scorer import value_to_float
 from pydantic import SecretStr
 from scipy import stats
 
-from assets.analyses.assets import ANALYSES, analyses, read_frames
+from assets.analyses.assets import analyses
+from assets.analyses.catalog import ANALYSES
+from assets.analyses.frames import read_frames
 from assets.analyses.pairwise import ALL_TASKS, pairwise_rows
 from assets.keys import analysis_key
 from hawk.naming import ANALYSES_JOB
