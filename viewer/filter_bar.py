@@ -1,23 +1,29 @@
-"""The filters of a list as widgets, kept the same as the URL: the URL sets the widgets, a change sets the URL."""
+"""The filters of a list as widgets, kept the same as the URL: the URL sets the widgets, a change sets the URL.
+
+What the URL says of how a list looks (`PARAMETERS_OF_LOOKS`) no filter changes.
+"""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import streamlit as st
 
+from hawk.listing.filters import DIRECTIONS, Chosen, Filter, Kind, ListView, read, written
+from hawk.listing.keyset import Cursor
 from viewer import links
-from viewer.filters import Chosen, Filter, Kind, ListView, read, written
 from viewer.inert import plain
 
 type Options = Callable[[str], list[str]]
 
 MAX_PROBLEMS = 5
+PARAMETERS_OF_LOOKS = ("columns",)
 
 
 def chosen_in_url(view: ListView) -> Chosen:
     """Return what the page's URL asks for, and tell the person what of it cannot be used."""
-    chosen = read(view, links.parameters_of(view.page))
+    chosen = _read_url(view)
     if chosen.problems:
         lines = [f"- {plain(problem)}" for problem in chosen.problems[:MAX_PROBLEMS]]
         left_out = len(chosen.problems) - MAX_PROBLEMS
@@ -39,6 +45,9 @@ def filter_widgets(view: ListView, chosen: Chosen, names: Iterable[str], options
 def sort_widget(view: ListView, chosen: Chosen) -> None:
     """Show the choice of the list's order."""
     labels = {sort.name: sort.label for sort in view.sorts}
+    for column in view.sortable:
+        words = column.removesuffix("_at").removesuffix("_usd").replace("_", " ").capitalize()
+        labels |= {f"{column}.{way}": f"{words} {arrow}" for way, arrow in zip(DIRECTIONS, "↑↓", strict=True)}
     key = _key(view, "sort")
     st.session_state[key] = chosen.sort
     st.selectbox(
@@ -52,12 +61,29 @@ def sort_widget(view: ListView, chosen: Chosen) -> None:
     )
 
 
-def page_widget(view: ListView, chosen: Chosen, pages: int) -> None:
-    """Show the choice of the page, where there are several."""
-    if pages > 1:
-        key = _key(view, "page")
-        st.session_state[key] = min(chosen.page, pages)
-        st.pagination(pages, key=key, on_change=_changed, args=(view, "page"))
+def page_buttons(view: ListView, chosen: Chosen, *, before: Cursor | None, after: Cursor | None) -> None:
+    """Show the ways to the pages beside this one; the first page is the list from its beginning."""
+    if before is None and after is None and chosen.cursor is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, icon, cursor, is_there in (
+            ("First page", ":material/first_page:", None, chosen.cursor is not None),
+            ("Previous page", ":material/chevron_left:", before, before is not None),
+            ("Next page", ":material/chevron_right:", after, after is not None),
+        ):
+            st.button(
+                label,
+                icon=icon,
+                disabled=not is_there,
+                key=_key(view, label),
+                on_click=_turn,
+                args=(view, cursor),
+            )
+
+
+def _turn(view: ListView, cursor: Cursor | None) -> None:
+    here = _read_url(view)
+    _write_url(view, replace(here, cursor=cursor))
 
 
 def _widget(view: ListView, which: Filter, chosen: Chosen, options: Options) -> None:
@@ -81,6 +107,9 @@ def _widget(view: ListView, which: Filter, chosen: Chosen, options: Options) -> 
         case Kind.INTEGER:
             st.session_state[key] = value
             st.number_input(which.label, min_value=1, step=1, placeholder="Any", **wired)
+        case Kind.COUNT:
+            st.session_state[key] = value
+            st.number_input(which.label, min_value=0, step=1, placeholder="Any", **wired)
         case Kind.DATE:
             st.session_state[key] = value
             st.date_input(which.label, min_value=date(2020, 1, 1), max_value=date.max, **wired)
@@ -89,14 +118,23 @@ def _widget(view: ListView, which: Filter, chosen: Chosen, options: Options) -> 
             st.toggle(which.label, **wired)
 
 
-def _changed(view: ListView, what: str = "") -> None:
+def _changed(view: ListView) -> None:
     """Write the widgets' values to the URL; another filter or order begins at the first page again."""
     state = st.session_state
     shown = {each.name: state[_key(view, each.name)] for each in view.filters if _key(view, each.name) in state}
-    here = read(view, links.parameters_of(view.page))
+    here = _read_url(view)
     values = {**here.values, **shown}
-    page = int(state.get(_key(view, "page"), 1)) if what == "page" else 1
-    st.query_params.from_dict(written(view, Chosen(values, state.get(_key(view, "sort"), here.sort), page)))
+    _write_url(view, Chosen(values, state.get(_key(view, "sort"), here.sort)))
+
+
+def _read_url(view: ListView) -> Chosen:
+    parameters = links.parameters_of(view.name)
+    return read(view, {name: texts for name, texts in parameters.items() if name not in PARAMETERS_OF_LOOKS})
+
+
+def _write_url(view: ListView, chosen: Chosen) -> None:
+    looks = {name: texts for name, texts in links.parameters_of(view.name).items() if name in PARAMETERS_OF_LOOKS}
+    st.query_params.from_dict(looks | written(view, chosen))
 
 
 def _key(view: ListView, name: str) -> str:

@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
+from hawk.listing.filters import PAGE_SIZE, Chosen, ListView, written
 from viewer import links, queries, tables
 from viewer.database import Row
-from viewer.filter_bar import page_widget, sort_widget
-from viewer.filters import PAGE_SIZE, Chosen, ListView, written
+from viewer.filter_bar import page_buttons, sort_widget
 from viewer.frame import empty
 from viewer.identity import settings
 from viewer.memory import remembered
@@ -32,29 +32,24 @@ def heading(title: str, caption: str) -> None:
 
 def listed(view: ListView, chosen: Chosen, columns: dict[str, Any], *, noun: str, file_name: str) -> Row | None:
     """Show the chosen page of a list, and return the row that was clicked, once."""
-    max_rows = settings().max_rows
     with st.spinner("Looking…", show_time=False):
-        total = queries.total_of(view, chosen, max_rows=max_rows)
-        rows = queries.page_of(view, chosen, max_rows=max_rows)
+        total = queries.total_of(view, chosen, max_rows=settings().max_rows)
+        page = queries.page_of(view, chosen)
     if not total.count:
         _nothing_matches(view, chosen, noun)
         return None
-    pages = -(-total.count // PAGE_SIZE)
-    if not rows:
-        empty(f"Page {chosen.page} is past the end.", f"The list has {pages:,} pages.")
-        page_widget(view, chosen, pages)
+    if not page.rows:
+        empty("There is nothing on this side of the list any more.", "Go back to its first page.")
+        page_buttons(view, chosen, before=None, after=None)
         return None
-    _above(view, chosen, rows, noun=f"{total} {noun}{'s' if total.count != 1 else ''}", file_name=file_name)
-    clicked = tables.opened_row(rows, columns, key=table_key(view))
-    page_widget(view, chosen, pages)
-    if total.is_more:
-        st.caption(f"A list shows its first {max_rows:,} rows; narrow the filters to reach the others.")
+    _above(view, chosen, page.rows, noun=f"{total} {noun}{'s' if total.count != 1 else ''}", file_name=file_name)
+    clicked = tables.opened_row(page.rows, columns, key=table_key(view))
+    page_buttons(view, chosen, before=page.before, after=page.after)
     return clicked
 
 
 def _above(view: ListView, chosen: Chosen, rows: Sequence[Row], *, noun: str, file_name: str) -> None:
-    first = (chosen.page - 1) * PAGE_SIZE + 1
-    shown = f" · {first:,} to {first + len(rows) - 1:,} shown" if len(rows) >= PAGE_SIZE or chosen.page > 1 else ""
+    shown = f" · {len(rows):,} on this page" if len(rows) >= PAGE_SIZE or chosen.cursor is not None else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown(f"**{noun}**{shown}", width="stretch")
         with st.container(width=220):

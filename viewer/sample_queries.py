@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hawk.listing.filters import Chosen, ListView, conditions
+from hawk.listing.keyset import Cursor, ordering, place_conditions
 from viewer.database import Row, fetch
-from viewer.filters import Chosen, ListView, conditions, order_by
 
 MESSAGES_AT_ONCE = 200
 EVENTS_AT_ONCE = 2000
@@ -16,11 +17,10 @@ _ATTACHMENT = re.compile(r"(?:attachment|tc)://([0-9a-f]{32})")
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The samples before and after in a list, and the place in it, from 1."""
+    """The samples before and after in a list."""
 
     previous: Row | None = None
     following: Row | None = None
-    place: int | None = None
 
 
 def sample(sample_uuid: str, eval_id: str | None) -> Row | None:
@@ -138,34 +138,30 @@ def with_attachments(text: str, found: dict[str, str]) -> str:
     return _ATTACHMENT.sub(lambda match: found.get(match.group(1), match.group(0)), text)
 
 
-def neighbours(view: ListView, chosen: Chosen, row: Row, *, max_rows: int) -> Neighbours:
-    """Return what stands before and after an attempt in a list, if it is among its first `max_rows` rows."""
-    where, values = conditions(view, chosen)
-    found = _first(
-        f"""with listed as (
-            select sample_uuid, eval_id, row_number() over () as place
-            from (select sample_uuid, eval_id from {view.relation} {where} {order_by(view, chosen)}
-                limit %(limit)s) as matching
-        )
-        select here.place, before.sample_uuid as previous_uuid, before.eval_id as previous_eval_id,
-            after.sample_uuid as following_uuid, after.eval_id as following_eval_id
-        from listed as here
-        left join listed as before on before.place = here.place - 1
-        left join listed as after on after.place = here.place + 1
-        where here.sample_uuid = %(here_uuid)s and here.eval_id = %(here_eval_id)s""",  # noqa: S608  # names of ours; values are parameters
-        **values,
-        limit=max_rows,
-        here_uuid=row["sample_uuid"],
-        here_eval_id=row["eval_id"],
+def neighbours(view: ListView, chosen: Chosen, row: Row) -> Neighbours:
+    """Return what stands before and after an attempt in a list, also where that does not have it (any more)."""
+    columns = view.columns_of(chosen.sort)
+    return Neighbours(
+        _beside(view, chosen, Cursor.of(row, columns, is_before=True)),
+        _beside(view, chosen, Cursor.of(row, columns)),
     )
-    if found is None:
-        return Neighbours()
-    return Neighbours(_link(found, "previous"), _link(found, "following"), int(found["place"]))
 
 
-def _link(found: Row, which: str) -> Row | None:
-    uuid = found[f"{which}_uuid"]
-    return {"sample_uuid": uuid, "eval_id": found[f"{which}_eval_id"]} if uuid else None
+def _beside(view: ListView, chosen: Chosen, cursor: Cursor) -> Row | None:
+    columns = view.columns_of(chosen.sort)
+    where, values = conditions(view, chosen)
+    order = ordering(columns, is_reversed=cursor.is_before)
+    texts, places = place_conditions(columns, cursor)
+    for text in texts:
+        found = _first(
+            f"select sample_uuid, eval_id from {view.relation} {where} {'and' if where else 'where'} ({text}) {order}"  # noqa: S608  # names of ours; values are parameters
+            " limit 1",
+            **values,
+            **places,
+        )
+        if found is not None:
+            return found
+    return None
 
 
 def _first(query: str, /, **values: object) -> Row | None:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from hawk.errors import UserError
+from hawk.listing.filters import DIRECTIONS, Chosen, Kind, ListView, read
+from hawk.listing.keyset import Cursor
+from hawk.listing.lists import EVAL_SETS, EVALS, SAMPLES
 from tests.made_logs import FORMULA, HOSTILE_HTML
-from viewer import queries, tables
-from viewer.filters import Chosen, Kind, ListView, read
-from viewer.lists import EVAL_SETS, EVALS, IMPORTS, SAMPLES
+from viewer import queries, sample_queries, tables
+from viewer.lists import IMPORTS
 
 HOSTILE_TEXTS = [
     "' or 1=1 --",
@@ -24,7 +27,7 @@ HOSTILE_TEXTS = [
     "${jndi:ldap://192.0.2.1}",
     "\u202e\ufeff🦅",
 ]
-VIEWS = [pytest.param(view, id=view.page) for view in (EVAL_SETS, EVALS, SAMPLES, IMPORTS)]
+VIEWS = [pytest.param(view, id=view.name) for view in (EVAL_SETS, EVALS, SAMPLES, IMPORTS)]
 MANY = 10_000
 
 pytestmark = pytest.mark.usefixtures("filled_reader")
@@ -110,15 +113,58 @@ def test_a_list_is_bounded_and_says_so() -> None:
 
     assert str(total) == "10+"
     assert len(queries.all_of(SAMPLES, Chosen(), max_rows=10)) == 10
-    assert len(queries.page_of(SAMPLES, Chosen(), max_rows=10)) == 10
-    assert queries.page_of(SAMPLES, Chosen(page=2), max_rows=10) == []
 
 
-def test_pages_follow_one_another_without_gap_or_double() -> None:
-    pages = [queries.page_of(SAMPLES, Chosen(page=page), max_rows=MANY) for page in (1, 2)]
+SORTS = [sort.name for sort in SAMPLES.sorts] + [f"{column}.{way}" for column in SAMPLES.sortable for way in DIRECTIONS]
 
-    uuids = [row["sample_uuid"] for page in pages for row in page]
-    assert len(uuids) == len(set(uuids)) == len(found(SAMPLES))
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_pages_follow_one_another_both_ways_without_gap_or_double(monkeypatch: pytest.MonkeyPatch, sort: str) -> None:
+    monkeypatch.setattr(queries, "PAGE_SIZE", 70)
+    whole = [key_of(row) for row in queries.all_of(SAMPLES, Chosen(sort=sort), max_rows=MANY)]
+
+    pages = [queries.page_of(SAMPLES, Chosen(sort=sort))]
+    while pages[-1].after is not None:
+        pages.append(queries.page_of(SAMPLES, Chosen(sort=sort, cursor=pages[-1].after)))
+    back = [pages[-1]]
+    while back[0].before is not None:
+        back.insert(0, queries.page_of(SAMPLES, Chosen(sort=sort, cursor=back[0].before)))
+
+    assert [key_of(row) for page in pages for row in page.rows] == whole
+    assert [key_of(row) for page in back for row in page.rows] == whole
+    assert len(pages) == 3
+
+
+def test_samples_beside_one_are_those_of_the_list() -> None:
+    chosen = Chosen(sort="score.desc")  # some have none
+    rows = queries.all_of(SAMPLES, chosen, max_rows=MANY)
+
+    for number in (0, 1, len(rows) - 2, len(rows) - 1):
+        beside = sample_queries.neighbours(SAMPLES, chosen, rows[number])
+        around = (beside.previous, beside.following)
+        expected = [rows[number - 1] if number else None, rows[number + 1] if number + 1 < len(rows) else None]
+        assert [row and key_of(row) for row in around] == [row and key_of(row) for row in expected]
+
+
+@pytest.mark.parametrize("values", [("x", "a", "b"), (1, 2, 3), (True, None, None), ("2026-01-01", "'; drop", "%s")])
+def test_place_that_no_row_can_have_is_an_error_in_words_or_a_place(values: tuple[Any, ...]) -> None:
+    try:
+        queries.page_of(SAMPLES, Chosen(cursor=Cursor(values)))
+    except UserError as error:
+        assert "place in the list" in error.message
+
+
+def test_more_filters_narrow_samples() -> None:
+    assert {row["sample_id"] for row in found(SAMPLES, limit_hit="token")} == {"ramble"}
+    assert {row["sample_id"] for row in found(SAMPLES, error="made FAIL")} == {"raise"}
+    assert {row["task_name"] for row in found(SAMPLES, tool="calculator")} == {"arithmetic"}
+    assert found(SAMPLES, invalid="true") == []
+    assert all(row["total_tokens"] >= 100 for row in found(SAMPLES, tokens_min="100"))
+    assert len(found(SAMPLES, tokens_max="99")) + len(found(SAMPLES, tokens_min="100")) <= len(found(SAMPLES))
+
+
+def key_of(row: dict[str, Any]) -> tuple[str, str]:
+    return row["eval_id"], row["sample_uuid"]
 
 
 def test_mean_scores_of_some_evals_are_defined_as_those_of_all() -> None:

@@ -8,11 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from hawk.dev.postgres import EmbeddedPostgres
+from hawk.listing.keyset import Cursor
 from tests.made_logs import HOSTILE_HTML, HOSTILE_MARKDOWN, HUGE_TEXT
 from tests.marts import MADE, copy_database, rows
 from tests.viewer.conftest import OpenPage, open_page
 from viewer.inert import SHOWN_CHARACTERS
 
+AFTER = Cursor((None, "0", "0")).written()
 PAGES = ("eval_sets", "evals", "samples")
 
 
@@ -71,7 +73,7 @@ def test_filters_in_the_address_are_in_the_widgets_and_the_table(at: OpenPage) -
 
 
 def test_a_changed_filter_is_in_the_address(at: OpenPage) -> None:
-    page = at("samples", task="arithmetic", page="1")
+    page = at("samples", task="arithmetic", page_after=AFTER)
 
     page.multiselect[1].set_value(["mockllm/good"]).run()
 
@@ -99,7 +101,7 @@ def test_filters_can_be_cleared_where_nothing_matches(at: OpenPage) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_what_an_address_has_wrong_is_said_and_the_rest_holds(at: OpenPage, name: str) -> None:
-    page = at(name, task="arithmetic", taks="<b>x</b>", sort="random()", page="-1")
+    page = at(name, task="arithmetic", taks="<b>x</b>", sort="random()", page_after="-1")
 
     assert not page.exception
     assert "Some of this link cannot be used" in page.warning[0].value
@@ -118,10 +120,26 @@ def test_hostile_filters_are_text(at: OpenPage, name: str, text: str) -> None:
     assert_inert(page)
 
 
-def test_a_page_past_the_end_says_so(at: OpenPage) -> None:
-    page = at("samples", page="99")
+def test_next_and_previous_page_are_in_the_address(at: OpenPage) -> None:
+    page = at("samples", columns=["sample_id", "score"])
+    assert "196 samples** · 100 on this page" in words(page)
+    assert list(page.dataframe[0].value.columns) == ["sample_id", "score"]
 
-    assert "Page 99 is past the end." in words(page)
+    next(button for button in page.button if button.label == "Next page").click().run()
+    assert not page.exception
+    assert "196 samples** · 96 on this page" in words(page)
+    assert set(page.query_params) == {"columns", "page_after"}
+
+    next(button for button in page.button if button.label == "Previous page").click().run()
+    assert "196 samples** · 100 on this page" in words(page)
+    assert set(page.query_params) == {"columns", "page_before"}
+
+
+def test_a_list_is_ordered_by_any_column(at: OpenPage) -> None:
+    page = at("samples", sort="total_tokens.asc")
+
+    tokens = list(page.dataframe[0].value["total_tokens"])
+    assert tokens == sorted(tokens)
 
 
 def test_a_sample_shows_its_facts_and_its_conversation(at: OpenPage, filled_url: str) -> None:

@@ -3,13 +3,13 @@
 import streamlit as st
 from streamlit import column_config
 
+from hawk.listing.filters import Chosen
+from hawk.listing.lists import EVAL_SETS, EVALS
 from viewer import charts, links, queries, tables
 from viewer.filter_bar import chosen_in_url, filter_widgets
-from viewer.filters import Chosen
 from viewer.frame import show
 from viewer.identity import settings
 from viewer.listing import heading, listed, options, table_key
-from viewer.lists import EVAL_SETS, EVALS
 
 
 def page() -> None:

@@ -5,15 +5,15 @@ from functools import partial
 import streamlit as st
 from streamlit import column_config
 
+from hawk.listing.filters import Chosen, written
+from hawk.listing.lists import EVALS
 from viewer import charts, figures, import_queries, links, queries, tables
 from viewer.attempts import show_job
 from viewer.filter_bar import chosen_in_url, filter_widgets
-from viewer.filters import Chosen, written
 from viewer.frame import show
 from viewer.identity import settings
 from viewer.inert import plain
 from viewer.listing import heading, listed, options, table_key
-from viewer.lists import EVALS
 from viewer.not_yours import not_yours
 
 MAX_SET_ASIDE = 5

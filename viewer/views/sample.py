@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from hawk.errors import UserError
+from hawk.listing.filters import MAX_TEXT, Chosen, read
+from hawk.listing.lists import SAMPLES
 from viewer import figures, links, sample_parts, sample_queries, tables, transcript
 from viewer.database import Row
-from viewer.filters import MAX_TEXT, Chosen, read
 from viewer.frame import empty, show
-from viewer.identity import settings
 from viewer.inert import plain
 from viewer.listing import crumbs
-from viewer.lists import SAMPLES
 from viewer.not_yours import not_yours
 
 TAB_PARAMETER = "tab"
@@ -61,7 +60,8 @@ def _list_around(sample: Row) -> Chosen:
     """Return the list that the sample was opened from; without one, the samples of its eval in their order."""
     origin = links.origin_of(links.SAMPLES, {name: st.query_params.get_all(name) for name in st.query_params})
     own = {"eval_id": [sample["eval_id"]], "sort": ["sample"], "attempts": ["true"]}
-    return read(SAMPLES, own if origin is None else origin)
+    asked = own if origin is None else {name: texts for name, texts in origin.items() if name != "columns"}
+    return read(SAMPLES, asked)
 
 
 def _way(sample: Row) -> None:
@@ -76,7 +76,7 @@ def _way(sample: Row) -> None:
 
 
 def _heading(sample: Row) -> None:
-    around = sample_queries.neighbours(SAMPLES, _list_around(sample), sample, max_rows=settings().max_rows)
+    around = sample_queries.neighbours(SAMPLES, _list_around(sample), sample)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(plain(sample["sample_id"], most=80), anchor=False, width="content")
         if sample["epoch"] != 1:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from viewer.filters import MAX_CHOICES, MAX_TEXT, Chosen, Kind, ListView, conditions, order_by, read, written
-from viewer.lists import EVAL_SETS, EVALS, SAMPLES
+from hawk.listing.filters import MAX_CHOICES, MAX_TEXT, Chosen, Kind, ListView, conditions, order_by, read, written
+from hawk.listing.keyset import Cursor
+from hawk.listing.lists import EVAL_SETS, EVALS, SAMPLES
 
 VIEWS = [pytest.param(view, id=view.relation) for view in (EVAL_SETS, EVALS, SAMPLES)]
 GOOD_VALUES: dict[Kind, Any] = {
@@ -17,6 +18,7 @@ GOOD_VALUES: dict[Kind, Any] = {
     Kind.CHOICES: ["a", "b"],
     Kind.NUMBER: ["0.25"],
     Kind.INTEGER: ["2"],
+    Kind.COUNT: ["0"],
     Kind.DATE: ["2026-01-31"],
     Kind.FLAG: ["true"],
 }
@@ -25,7 +27,8 @@ GOOD_VALUES: dict[Kind, Any] = {
 @pytest.mark.parametrize("view", VIEWS)
 def test_what_is_written_is_read_again(view: ListView) -> None:
     parameters = {each.name: GOOD_VALUES[each.kind] for each in view.filters}
-    parameters |= {"sort": [view.sorts[-1].name], "page": ["3"]}
+    cursor = Cursor((*("b", None)[: len(view.columns_of("")) - 1], datetime(2026, 1, 2, tzinfo=UTC)))
+    parameters |= {"sort": [f"{view.sortable[-1]}.desc"], "page_before": [cursor.written()]}
 
     chosen = read(view, parameters)
 
@@ -58,8 +61,12 @@ def test_an_empty_url_asks_for_everything_in_the_first_order(view: ListView) -> 
         pytest.param("search", "x" * (MAX_TEXT + 1), "at most 200 can be searched for", id="long search"),
         pytest.param("task", "x" * (MAX_TEXT + 1), "at most 200 can be searched for", id="long choice"),
         pytest.param("sort", "random()", "There is no order 'random()'; use one of newest, oldest", id="unknown order"),
-        pytest.param("page", "0", "Page '0' is not a whole number from 1.", id="page 0"),
-        pytest.param("page", "١", "Page '١' is not a whole number from 1.", id="foreign digits"),
+        pytest.param("sort", "score.up", "There is no order 'score.up'; use one of newest", id="unknown direction"),
+        pytest.param("sort", "import_id.asc", "There is no order 'import_id.asc'", id="column that is no order"),
+        pytest.param("page_after", "0", "The place in the list cannot be read", id="place that is none"),
+        pytest.param("page_after", "WzFd", "The place in the list is of another order", id="place of another order"),
+        pytest.param("tokens_min", "١", "Tokens from '١' is not a whole number from 0", id="foreign digits"),
+        pytest.param("page", "3", "This page has no filter 'page'", id="page by number"),
         pytest.param("taks", "a", "This page has no filter 'taks'; did you mean 'task'?", id="misspelt filter"),
         pytest.param("zzz", "a", "This page has no filter 'zzz'; it knows search, task", id="unknown filter"),
     ],
@@ -110,7 +117,9 @@ def test_samples_that_were_replaced_are_shown_only_when_asked_for() -> None:
     assert conditions(SAMPLES, Chosen({"attempts": True}))[0] == ""
 
 
-names = st.sampled_from([*(each.name for each in SAMPLES.filters), "sort", "page", "other"]) | st.text(max_size=10)
+names = st.sampled_from(
+    [*(each.name for each in SAMPLES.filters), "sort", "page_after", "page_before", "other"]
+) | st.text(max_size=10)
 texts = st.text(max_size=40) | st.text(alphabet=string.punctuation + "0123456789eE.-", max_size=12)
 
 
@@ -124,7 +133,7 @@ def test_no_url_breaks_a_list_or_reaches_the_sql(parameters: dict[str, list[str]
     assert (where + order_by(SAMPLES, chosen)).isascii()
     known = {name for each in SAMPLES.filters for name in [each.name, *(f"{each.name}_{n}" for n in range(8))]}
     assert set(values) <= known
-    pieces = where.replace("where ", "")
+    pieces = where.removeprefix("where ")
     for each in SAMPLES.filters:
         pieces = pieces.replace(each.condition.format(name=f"%({each.name})s") or "\0", "")
         for column in each.searched:

@@ -12,10 +12,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
+from hawk.listing.keyset import CURSOR_PARAMETERS, DESCENDING, Cursor, ordering
+
 MAX_TEXT = 200
 MAX_CHOICES = 100
 MAX_TERMS = 8
 PAGE_SIZE = 100
+DIRECTIONS = ("asc", "desc")
 
 
 class Kind(StrEnum):
@@ -25,6 +28,7 @@ class Kind(StrEnum):
     CHOICES = "choices"
     NUMBER = "number"
     INTEGER = "integer"
+    COUNT = "count"
     DATE = "date"
     FLAG = "flag"
 
@@ -33,8 +37,8 @@ class Kind(StrEnum):
 class Filter:
     """One thing to narrow a list by. In `condition`, `{name}` stands for the parameter.
 
-    Text filters with `searched` columns demand that each term is found in some of them, ignoring case. A flag widens
-    the list: its condition holds as long as it is not set.
+    Text filters with `searched` columns demand that each term is found in some of them, ignoring case. A flag that
+    `widens` the list has a condition that holds as long as it is not set; that of another holds once it is set.
     """
 
     name: str
@@ -43,25 +47,40 @@ class Filter:
     condition: str = ""
     searched: tuple[str, ...] = ()
     help: str = ""
+    widens: bool = False
 
 
 @dataclass(frozen=True)
 class Sort:
-    """An order of a list; `by` is SQL and ends with the key, so that no two rows are equal."""
+    """An order of a list: columns, each by falling values where `-` is before it; what is missing is last."""
 
     name: str
     label: str
-    by: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ListView:
-    """A list of rows of one relation, and all that its URL can say; `page` is where it is shown."""
+    """A list of rows of one relation, and all that its URL can say; `name` is that of the page that shows it.
 
-    page: str
+    Every order ends with `key`, so that no two rows are equal. `sortable` columns are orders of their own, both ways:
+    `score.asc` and `score.desc`.
+    """
+
+    name: str
     relation: str
     filters: tuple[Filter, ...]
     sorts: tuple[Sort, ...]
+    key: tuple[str, ...]
+    sortable: tuple[str, ...] = ()
+
+    def columns_of(self, sort: str) -> tuple[str, ...]:
+        """Return the columns of an order that `read` has let pass; without one, of the first."""
+        column, _, direction = sort.rpartition(".")
+        if column in self.sortable:
+            return (DESCENDING + column if direction == "desc" else column, *self.key)
+        chosen = next((each for each in self.sorts if each.name == sort), self.sorts[0])
+        return (*chosen.columns, *self.key)
 
     def filter(self, name: str) -> Filter:
         """Return the filter of that name."""
@@ -70,11 +89,14 @@ class ListView:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a URL asks for: values by filter name, the order and the page; and what of it could not be used."""
+    """What a URL asks for: values by filter name, the order, and the row after or before which the page is.
+
+    `problems` says what of the URL could not be used.
+    """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     sort: str = ""
-    page: int = 1
+    cursor: Cursor | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -82,23 +104,26 @@ def read(view: ListView, parameters: Mapping[str, Sequence[str]]) -> Chosen:
     """Return what the URL's parameters ask for; a malformed or unknown one becomes a problem in words."""
     values: dict[str, Any] = {}
     problems: list[str] = []
-    sort, page = view.sorts[0].name, 1
+    sort, cursor = view.sorts[0].name, None
     known = {each.name: each for each in view.filters}
     for name, texts in parameters.items():
         try:
             if name == "sort":
                 sort = _read_sort(view, texts[-1])
-            elif name == "page":
-                page = _read_page(texts[-1])
+            elif name in CURSOR_PARAMETERS:
+                cursor = Cursor.read(texts[-1], is_before=name == "page_before")
             elif name in known:
                 value = _read_value(known[name], texts)
                 if _is_set(value):
                     values[name] = value
             else:
-                problems.append(_unknown(name, [*known, "sort", "page"]))
+                problems.append(_unknown(name, [*known, "sort", *CURSOR_PARAMETERS]))
         except ValueError as error:
             problems.append(str(error))
-    return Chosen(values, sort, page, tuple(problems))
+    if cursor is not None and len(cursor.values) != len(view.columns_of(sort)):
+        cursor = None
+        problems.append("The place in the list is of another order; this is its beginning.")
+    return Chosen(values, sort, cursor, tuple(problems))
 
 
 def written(view: ListView, chosen: Chosen) -> dict[str, list[str]]:
@@ -110,8 +135,8 @@ def written(view: ListView, chosen: Chosen) -> dict[str, list[str]]:
             parameters[each.name] = _write_value(value)
     if chosen.sort and chosen.sort != view.sorts[0].name:
         parameters["sort"] = [chosen.sort]
-    if chosen.page > 1:
-        parameters["page"] = [str(chosen.page)]
+    if chosen.cursor is not None:
+        parameters[chosen.cursor.parameter] = [chosen.cursor.written()]
     return parameters
 
 
@@ -122,7 +147,7 @@ def conditions(view: ListView, chosen: Chosen) -> tuple[str, dict[str, Any]]:
     for each in view.filters:
         value = chosen.values.get(each.name)
         if each.kind is Kind.FLAG:
-            clauses += [] if value else [each.condition]
+            clauses += [each.condition] if bool(value) != each.widens else []
         elif value is None:
             continue
         elif each.searched:
@@ -137,8 +162,8 @@ def conditions(view: ListView, chosen: Chosen) -> tuple[str, dict[str, Any]]:
 
 
 def order_by(view: ListView, chosen: Chosen) -> str:
-    """Return the ORDER BY clause."""
-    return "order by " + next((sort.by for sort in view.sorts if sort.name == chosen.sort), view.sorts[0].by)
+    """Return the ORDER BY clause of the list from its beginning."""
+    return ordering(view.columns_of(chosen.sort))
 
 
 def _is_set(value: Any) -> bool:
@@ -159,6 +184,8 @@ def _read_value(which: Filter, texts: Sequence[str]) -> Any:
             return _read_number(which, text)
         case Kind.INTEGER:
             return _read_integer(which, text)
+        case Kind.COUNT:
+            return _read_count(which, text)
         case Kind.DATE:
             return _read_date(which, text)
         case Kind.FLAG:
@@ -189,6 +216,12 @@ def _read_integer(which: Filter, text: str) -> int:
     return int(text)
 
 
+def _read_count(which: Filter, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise ValueError(f"{which.label} {_quoted(text)} is not a whole number from 0; use for example 1000.")
+    return int(text)
+
+
 def _read_date(which: Filter, text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -204,15 +237,11 @@ def _read_flag(which: Filter, text: str) -> bool:
 
 def _read_sort(view: ListView, text: str) -> str:
     names = [sort.name for sort in view.sorts]
-    if text not in names:
-        raise ValueError(f"There is no order {_quoted(text)}; use one of {', '.join(names)}.")
+    column, _, direction = text.rpartition(".")
+    if text not in names and (column not in view.sortable or direction not in DIRECTIONS):
+        columns = f", or a column as in {view.sortable[0]}.desc" if view.sortable else ""
+        raise ValueError(f"There is no order {_quoted(text)}; use one of {', '.join(names)}{columns}.")
     return text
-
-
-def _read_page(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) > 0):
-        raise ValueError(f"Page {_quoted(text)} is not a whole number from 1.")
-    return int(text)
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
